@@ -1,0 +1,51 @@
+# The commands people use. Each installs what it needs into .venv by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check e2e bench lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    a rollout and two rollbacks on the embedded cluster, with real HTTP traffic"
+	@echo "make test    the tests"
+	@echo "make check   lint, types, layers, generated files"
+	@echo "make e2e     the same controller on a real control plane (needs Go)"
+	@echo "make bench   speed and memory, as a table and as JSON"
+.PHONY: help
+
+$(VENV)/.ready: pyproject.toml requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(VENV)/.ready
+.PHONY: install
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest -n auto tests
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: $(VENV)/.ready
+	$(BIN)/canary demo
+
+e2e: $(VENV)/.ready
+	@command -v go >/dev/null 2>&1 || { echo "make e2e builds a real control plane and needs Go (https://go.dev/dl)" >&2; exit 1; }
+	$(BIN)/python -m pytest e2e
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m bench
+
+# Writes the locked, hashed requirements anew from pyproject.toml.
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf $(VENV) build dist .cache

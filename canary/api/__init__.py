@@ -1,0 +1,1 @@
+"""The Canary resource, and the few fields of other kinds that the controller reads."""

@@ -1,0 +1,280 @@
+"""The Canary resource, version v1beta1: what a user declares and what the controller reports.
+
+Field descriptions and bounds live here; `canary.api.crd` renders the CustomResourceDefinition from them, and
+`canary.api.validation` checks what a schema cannot say.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from canary.api.meta import ObjectMeta
+
+DURATION_PATTERN = r"^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
+PERCENT_PATTERN = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]{1,4})?)$"
+
+Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, max_length=32)]
+ServiceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
+RootServiceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=56)]
+ObjectName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1, max_length=253)]
+MetricName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
+Weight = Annotated[int, Meta(ge=1, le=100)]
+Requests = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+# A limit: a percentage as an integer or a decimal string, or a duration for a latency.
+Limit = Annotated[int | str, Meta(description="A percentage (99 or \"99.95\"), or a duration for a latency.")]
+
+
+class _Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """A part of the spec. Unknown fields are refused, as strict clients of the API server refuse them."""
+
+
+class Backends(_Model):
+    """The two Services of a rollout: services mode."""
+
+    stable: Annotated[ServiceName, Meta(description="The Service that serves until a first rollout has succeeded.")]
+    canary: Annotated[
+        ServiceName,
+        Meta(description="The Service of the new revision. A rollout starts when it differs from the one that serves."),
+    ]
+
+
+class RootService(_Model):
+    name: Annotated[
+        RootServiceName, Meta(description="The Service that clients call. The TrafficSplit is named after it. Immutable.")
+    ]
+
+
+class Traffic(_Model):
+    """How the TrafficSplit is written."""
+
+    api_version: Annotated[
+        Literal[
+            "Auto",
+            "split.smi-spec.io/v1alpha1",
+            "split.smi-spec.io/v1alpha2",
+            "split.smi-spec.io/v1alpha3",
+            "split.smi-spec.io/v1alpha4",
+        ],
+        Meta(description="Version of the TrafficSplit; Auto asks the API server which ones it has."),
+    ] = "Auto"
+    settle: Annotated[
+        Duration, Meta(description="How long proxies need to follow a weight; nothing is judged before. 0s to 10m.")
+    ] = "10s"
+    adopt: Annotated[
+        bool, Meta(description="Take over an existing TrafficSplit of the same root that nobody controls.")
+    ] = False
+
+
+class Step(_Model):
+    """Either a weight, held and judged, or an approval that is waited for."""
+
+    weight: Annotated[
+        Weight | None, Meta(description="Percentage of traffic for the canary. Weights of the steps must ascend.")
+    ] = None
+    hold: Annotated[
+        Duration | None, Meta(description="How long the weight is kept and judged before the next step. 0s to 168h.")
+    ] = None
+    min_requests: Annotated[
+        Requests | None, Meta(description="Requests that the canary must have answered at this weight before the next.")
+    ] = None
+    approval: Annotated[
+        MetricName | None, Meta(description="Name of an approval; the rollout waits here until it is given.")
+    ] = None
+
+
+class Ramp(_Model):
+    """Equal steps: from, from + increment, … up to to."""
+
+    from_: Annotated[Weight, Meta(description="Weight of the first step, in percent.")] = msgspec.field(name="from")
+    to: Annotated[Weight, Meta(description="Weight of the last step, in percent.")]
+    increment: Annotated[Weight, Meta(description="How much each step adds, in percent.")]
+    hold: Annotated[Duration, Meta(description="How long each weight is kept and judged. 0s to 168h.")]
+    min_requests: Annotated[
+        Requests | None, Meta(description="Requests that the canary must have answered at each weight.")
+    ] = None
+
+
+class Metric(_Model):
+    """One indicator and its limit: the success rate (min), or a latency quantile (quantile and max)."""
+
+    name: Annotated[MetricName, Meta(description="A name for status, events and messages; unique.")]
+    min: Annotated[
+        int | str | None,
+        Meta(description='The lowest success rate that is Healthy, in percent: 99 or "99.95".'),
+    ] = None
+    quantile: Annotated[
+        Literal["p50", "p90", "p99"] | None, Meta(description="The latency quantile that `max` limits.")
+    ] = None
+    max: Annotated[Duration | None, Meta(description="The highest latency that is Healthy, such as 500ms.")] = None
+    rollback_at: Annotated[
+        int | str | None,
+        Meta(description="At or beyond this value (below min, above max) one window ends the rollout."),
+    ] = None
+
+
+class NoDataPolicy(_Model):
+    """What happens when there is no usable sample."""
+
+    timeout: Annotated[Duration, Meta(description="How long to wait for a sample. 1s to 168h.")] = "5m"
+    action: Annotated[
+        Literal["Hold", "Rollback", "Advance"],
+        Meta(description="Hold the weight, roll back, or advance anyway, which an event says each time."),
+    ] = "Hold"
+
+
+class SourceErrorPolicy(_Model):
+    """What happens when the metrics source fails."""
+
+    timeout: Annotated[Duration, Meta(description="How long the source may fail. 1s to 168h.")] = "15m"
+    action: Annotated[Literal["Hold", "Rollback"], Meta(description="Hold the weight, or roll back.")] = "Hold"
+
+
+class Target(_Model):
+    """Whose numbers the source reports for the two sides; found from the Services when absent."""
+
+    kind: Annotated[
+        Literal["Deployment", "StatefulSet", "DaemonSet", "Pod", "Service"], Meta(description="Kind of both workloads.")
+    ]
+    stable: Annotated[ObjectName, Meta(description="Name of the workload behind the stable side.")]
+    canary: Annotated[ObjectName, Meta(description="Name of the workload behind the canary side.")]
+
+
+DEFAULT_METRICS = (
+    Metric(name="success-rate", min="99"),
+    Metric(name="latency", quantile="p99", max="500ms"),
+)
+
+
+class Analysis(_Model):
+    """How each step is judged."""
+
+    interval: Annotated[Duration, Meta(description="Length of one metrics window. 1s to 1h.")] = "30s"
+    warmup: Annotated[
+        Duration, Meta(description="Time after canary pods became ready before a window counts. 0s to 24h.")
+    ] = "60s"
+    failure_limit: Annotated[
+        int, Meta(ge=1, le=1000, description="This many breached windows in a rollout end it.")
+    ] = 3
+    min_bad: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Fewer bad requests than this in the step's windows are no breach.")
+    ] = 5
+    no_data: Annotated[NoDataPolicy, Meta(description="What to do without a usable sample.")] = NoDataPolicy()
+    source_error: Annotated[
+        SourceErrorPolicy, Meta(description="What to do while the metrics source fails.")
+    ] = SourceErrorPolicy()
+    metrics: Annotated[
+        tuple[Metric, ...],
+        Meta(min_length=1, max_length=16, description="The indicators; each must be Healthy before a step up."),
+    ] = DEFAULT_METRICS
+    target: Annotated[
+        Target | None, Meta(description="Workloads whose metrics are read; found from the Services when absent.")
+    ] = None
+
+
+class CanarySpec(_Model):
+    revision: Annotated[
+        str, Meta(max_length=253, description="An opaque label of the release, reported as lastAppliedRevision.")
+    ] = ""
+    backends: Annotated[Backends, Meta(description="The two Services between which traffic is split.")]
+    service: Annotated[RootService, Meta(description="The root Service.")]
+    traffic: Annotated[Traffic, Meta(description="How the TrafficSplit is written.")] = Traffic()
+    steps: Annotated[
+        tuple[Step, ...] | None,
+        Meta(min_length=1, max_length=50, description="The plan, step by step. Exactly one of steps and ramp."),
+    ] = None
+    ramp: Annotated[Ramp | None, Meta(description="The plan as equal steps. Exactly one of steps and ramp.")] = None
+    analysis: Annotated[Analysis, Meta(description="How each step is judged.")] = Analysis()
+    progress_deadline: Annotated[
+        Duration, Meta(description="How long missing pods, Services or sources are waited for. 1s to 168h.")
+    ] = "10m"
+    suspend: Annotated[bool, Meta(description="Start no rollout and no step. A breach still rolls back.")] = False
+
+
+class _Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A part of the status. Unknown fields are ignored: an older controller may read a newer status."""
+
+
+class Condition(_Report):
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    observed_generation: int = 0
+    last_transition_time: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class MetricStatus(_Report):
+    """The latest verdict on one metric, in words and numbers."""
+
+    name: str
+    verdict: str
+    canary: str = ""
+    stable: str = ""
+    limit: str = ""
+    message: str = ""
+
+
+class HistoryEntry(_Report):
+    """One finished rollout."""
+
+    revision: str
+    started_at: str = ""
+    ended_at: str = ""
+    outcome: str = ""
+    reason: str = ""
+
+
+class Record(_Report):
+    """What outlives the TrafficSplit: a copy of its state, read back only as a restriction."""
+
+    seq: int = 0
+    epoch: int = 0
+    split_uid: str = msgspec.field(name="splitUID", default="")
+    serving: str = ""
+    promoted: str = ""
+    rejected: tuple[str, ...] = ()
+    command: str = ""
+    abort: str = ""
+    split_version: str = ""
+
+
+class CanaryStatus(_Report):
+    observed_generation: int = -1
+    phase: str = ""
+    canary_weight: int | None = None
+    step: int | None = None
+    steps: int | None = None
+    stable_revision: str = ""
+    canary_revision: str = ""
+    promoted_revision: str = ""
+    last_applied_revision: str = ""
+    failed_windows: int = 0
+    next_evaluation: str | None = None
+    message: str = ""
+    metrics: tuple[MetricStatus, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    record: Record | None = None
+
+
+class Canary(msgspec.Struct, frozen=True, rename="camel"):
+    """A Canary as read from the API server.
+
+    `spec` and `status` stay undecoded: a spec that a newer or looser server let through must not keep the object from
+    being read, and a status is never trusted. See `canary.api.validation.load_spec` and `status_of`.
+    """
+
+    metadata: ObjectMeta
+    spec: msgspec.Raw = msgspec.Raw(b"{}")
+    status: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def status_of(canary: Canary) -> CanaryStatus:
+    """The status, or an empty one when it cannot be read."""
+    try:
+        return msgspec.json.decode(canary.status, type=CanaryStatus)
+    except msgspec.MsgspecError:
+        return CanaryStatus()

@@ -1,0 +1,108 @@
+"""The few fields of Kubernetes' own kinds that the controller reads."""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.api.meta import ManagedFields, ObjectMeta, OwnerReference
+
+
+class ServicePort(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    port: int = 0
+    name: str = ""
+    protocol: str = "TCP"
+
+
+class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
+    selector: dict[str, str] | None = None
+    ports: list[ServicePort] | None = None
+    cluster_ip: str = msgspec.field(name="clusterIP", default="")
+    type: str = "ClusterIP"
+
+
+class Service(msgspec.Struct, frozen=True):
+    metadata: ObjectMeta
+    spec: ServiceSpec = ServiceSpec()
+
+
+class EndpointConditions(msgspec.Struct, frozen=True, gc=False):
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class ObjectReference(msgspec.Struct, frozen=True, gc=False):
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+
+
+class Endpoint(msgspec.Struct, frozen=True, rename="camel"):
+    addresses: list[str] = []
+    conditions: EndpointConditions = EndpointConditions()
+    target_ref: ObjectReference | None = None
+
+
+class EndpointSlice(msgspec.Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    endpoints: list[Endpoint] | None = None
+
+
+class PodCondition(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    type: str = ""
+    status: str = ""
+    last_transition_time: str | None = None
+
+
+class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
+    phase: str = ""
+    conditions: list[PodCondition] | None = None
+
+
+class Pod(msgspec.Struct, frozen=True):
+    metadata: ObjectMeta
+    status: PodStatus = PodStatus()
+
+
+class SplitMeta(ObjectMeta, frozen=True, rename="camel"):
+    """Metadata of a TrafficSplit: beside the usual fields, who wrote which of them."""
+
+    managed_fields: list[ManagedFields] = []
+
+
+class SplitBackend(msgspec.Struct, frozen=True):
+    """`weight` is a number or a Kubernetes quantity, depending on the version and on who wrote it."""
+
+    service: str = ""
+    weight: int | float | str | None = None
+
+
+class SplitSpec(msgspec.Struct, frozen=True):
+    service: str = ""
+    backends: list[SplitBackend] = []
+    matches: list[msgspec.Raw] | None = None
+
+
+class TrafficSplit(msgspec.Struct, frozen=True):
+    metadata: SplitMeta
+    spec: SplitSpec = SplitSpec()
+
+
+__all__ = [
+    "Endpoint",
+    "EndpointConditions",
+    "EndpointSlice",
+    "ObjectReference",
+    "OwnerReference",
+    "Pod",
+    "PodCondition",
+    "PodStatus",
+    "Service",
+    "ServicePort",
+    "ServiceSpec",
+    "SplitBackend",
+    "SplitMeta",
+    "SplitSpec",
+    "TrafficSplit",
+]

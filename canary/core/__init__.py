@@ -1,0 +1,1 @@
+"""The decision: pure functions over frozen values. No I/O, no clock, no randomness."""

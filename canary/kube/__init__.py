@@ -1,0 +1,1 @@
+"""A Kubernetes client as a controller needs it. Knows nothing of canaries."""

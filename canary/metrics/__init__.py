@@ -1,0 +1,1 @@
+"""Metric sources: what each side answered, and how fast."""

@@ -1,0 +1,1 @@
+"""Events: what a rollout says to the people who watch it."""

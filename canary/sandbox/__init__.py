@@ -1,0 +1,1 @@
+"""An embedded Kubernetes cluster for the demo, the tests, the benchmarks and the simulator."""

@@ -1,0 +1,1 @@
+"""What runs behind the two sides: Services, their endpoints, their pods."""
