@@ -31,7 +31,7 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """A part of the spec. Unknown fields are refused, as strict clients of the API server refuse them."""
 
 
-class Backends(_Model):
+class Backends(_Model, kw_only=True):
     """The two Services of a rollout: services mode."""
 
     stable: Annotated[ServiceName, Meta(description="The Service that serves until a first rollout has succeeded.")]
@@ -41,13 +41,13 @@ class Backends(_Model):
     ]
 
 
-class RootService(_Model):
+class RootService(_Model, kw_only=True):
     name: Annotated[
         RootServiceName, Meta(description="The Service that clients call. The TrafficSplit is named after it. Immutable.")
     ]
 
 
-class Traffic(_Model):
+class Traffic(_Model, kw_only=True):
     """How the TrafficSplit is written."""
 
     api_version: Annotated[
@@ -68,7 +68,7 @@ class Traffic(_Model):
     ] = False
 
 
-class Step(_Model):
+class Step(_Model, kw_only=True):
     """Either a weight, held and judged, or an approval that is waited for."""
 
     weight: Annotated[
@@ -85,7 +85,10 @@ class Step(_Model):
     ] = None
 
 
-class Ramp(_Model):
+Steps = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50)]
+
+
+class Ramp(_Model, kw_only=True):
     """Equal steps: from, from + increment, … up to to."""
 
     from_: Annotated[Weight, Meta(description="Weight of the first step, in percent.")] = msgspec.field(name="from")
@@ -97,7 +100,7 @@ class Ramp(_Model):
     ] = None
 
 
-class Metric(_Model):
+class Metric(_Model, kw_only=True):
     """One indicator and its limit: the success rate (min), or a latency quantile (quantile and max)."""
 
     name: Annotated[MetricName, Meta(description="A name for status, events and messages; unique.")]
@@ -115,7 +118,7 @@ class Metric(_Model):
     ] = None
 
 
-class NoDataPolicy(_Model):
+class NoDataPolicy(_Model, kw_only=True):
     """What happens when there is no usable sample."""
 
     timeout: Annotated[Duration, Meta(description="How long to wait for a sample. 1s to 168h.")] = "5m"
@@ -125,14 +128,14 @@ class NoDataPolicy(_Model):
     ] = "Hold"
 
 
-class SourceErrorPolicy(_Model):
+class SourceErrorPolicy(_Model, kw_only=True):
     """What happens when the metrics source fails."""
 
     timeout: Annotated[Duration, Meta(description="How long the source may fail. 1s to 168h.")] = "15m"
     action: Annotated[Literal["Hold", "Rollback"], Meta(description="Hold the weight, or roll back.")] = "Hold"
 
 
-class Target(_Model):
+class Target(_Model, kw_only=True):
     """Whose numbers the source reports for the two sides; found from the Services when absent."""
 
     kind: Annotated[
@@ -148,7 +151,7 @@ DEFAULT_METRICS = (
 )
 
 
-class Analysis(_Model):
+class Analysis(_Model, kw_only=True):
     """How each step is judged."""
 
     interval: Annotated[Duration, Meta(description="Length of one metrics window. 1s to 1h.")] = "30s"
@@ -174,17 +177,14 @@ class Analysis(_Model):
     ] = None
 
 
-class CanarySpec(_Model):
+class CanarySpec(_Model, kw_only=True):
     revision: Annotated[
         str, Meta(max_length=253, description="An opaque label of the release, reported as lastAppliedRevision.")
     ] = ""
     backends: Annotated[Backends, Meta(description="The two Services between which traffic is split.")]
     service: Annotated[RootService, Meta(description="The root Service.")]
     traffic: Annotated[Traffic, Meta(description="How the TrafficSplit is written.")] = Traffic()
-    steps: Annotated[
-        tuple[Step, ...] | None,
-        Meta(min_length=1, max_length=50, description="The plan, step by step. Exactly one of steps and ramp."),
-    ] = None
+    steps: Annotated[Steps | None, Meta(description="The plan, step by step. Exactly one of steps and ramp.")] = None
     ramp: Annotated[Ramp | None, Meta(description="The plan as equal steps. Exactly one of steps and ramp.")] = None
     analysis: Annotated[Analysis, Meta(description="How each step is judged.")] = Analysis()
     progress_deadline: Annotated[
@@ -197,7 +197,7 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     """A part of the status. Unknown fields are ignored: an older controller may read a newer status."""
 
 
-class Condition(_Report):
+class Condition(_Report, kw_only=True):
     type: str
     status: Literal["True", "False", "Unknown"]
     observed_generation: int = 0
@@ -206,7 +206,7 @@ class Condition(_Report):
     message: str = ""
 
 
-class MetricStatus(_Report):
+class MetricStatus(_Report, kw_only=True):
     """The latest verdict on one metric, in words and numbers."""
 
     name: str
@@ -217,7 +217,7 @@ class MetricStatus(_Report):
     message: str = ""
 
 
-class HistoryEntry(_Report):
+class HistoryEntry(_Report, kw_only=True):
     """One finished rollout."""
 
     revision: str
@@ -227,7 +227,7 @@ class HistoryEntry(_Report):
     reason: str = ""
 
 
-class Record(_Report):
+class Record(_Report, kw_only=True):
     """What outlives the TrafficSplit: a copy of its state, read back only as a restriction."""
 
     seq: int = 0
@@ -241,7 +241,7 @@ class Record(_Report):
     split_version: str = ""
 
 
-class CanaryStatus(_Report):
+class CanaryStatus(_Report, kw_only=True):
     observed_generation: int = -1
     phase: str = ""
     canary_weight: int | None = None
