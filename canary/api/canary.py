@@ -24,14 +24,14 @@ MetricName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min
 Weight = Annotated[int, Meta(ge=1, le=100)]
 Requests = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 # A limit: a percentage as an integer or a decimal string, or a duration for a latency.
-Limit = Annotated[int | str, Meta(description="A percentage (99 or \"99.95\"), or a duration for a latency.")]
+Limit = Annotated[int | str, Meta(description='A percentage (99 or "99.95"), or a duration for a latency.')]
 
 
 class _Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """A part of the spec. Unknown fields are refused, as strict clients of the API server refuse them."""
 
 
-class Backends(_Model, kw_only=True):
+class Backends(_Model, frozen=True, kw_only=True):
     """The two Services of a rollout: services mode."""
 
     stable: Annotated[ServiceName, Meta(description="The Service that serves until a first rollout has succeeded.")]
@@ -41,13 +41,14 @@ class Backends(_Model, kw_only=True):
     ]
 
 
-class RootService(_Model, kw_only=True):
+class RootService(_Model, frozen=True, kw_only=True):
     name: Annotated[
-        RootServiceName, Meta(description="The Service that clients call. The TrafficSplit is named after it. Immutable.")
+        RootServiceName,
+        Meta(description="The Service that clients call. The TrafficSplit is named after it. Immutable."),
     ]
 
 
-class Traffic(_Model, kw_only=True):
+class Traffic(_Model, frozen=True, kw_only=True):
     """How the TrafficSplit is written."""
 
     api_version: Annotated[
@@ -68,7 +69,7 @@ class Traffic(_Model, kw_only=True):
     ] = False
 
 
-class Step(_Model, kw_only=True):
+class Step(_Model, frozen=True, kw_only=True):
     """Either a weight, held and judged, or an approval that is waited for."""
 
     weight: Annotated[
@@ -88,7 +89,7 @@ class Step(_Model, kw_only=True):
 Steps = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50)]
 
 
-class Ramp(_Model, kw_only=True):
+class Ramp(_Model, frozen=True, kw_only=True):
     """Equal steps: from, from + increment, … up to to."""
 
     from_: Annotated[Weight, Meta(description="Weight of the first step, in percent.")] = msgspec.field(name="from")
@@ -100,7 +101,7 @@ class Ramp(_Model, kw_only=True):
     ] = None
 
 
-class Metric(_Model, kw_only=True):
+class Metric(_Model, frozen=True, kw_only=True):
     """One indicator and its limit: the success rate (min), or a latency quantile (quantile and max)."""
 
     name: Annotated[MetricName, Meta(description="A name for status, events and messages; unique.")]
@@ -118,7 +119,7 @@ class Metric(_Model, kw_only=True):
     ] = None
 
 
-class NoDataPolicy(_Model, kw_only=True):
+class NoDataPolicy(_Model, frozen=True, kw_only=True):
     """What happens when there is no usable sample."""
 
     timeout: Annotated[Duration, Meta(description="How long to wait for a sample. 1s to 168h.")] = "5m"
@@ -128,14 +129,14 @@ class NoDataPolicy(_Model, kw_only=True):
     ] = "Hold"
 
 
-class SourceErrorPolicy(_Model, kw_only=True):
+class SourceErrorPolicy(_Model, frozen=True, kw_only=True):
     """What happens when the metrics source fails."""
 
     timeout: Annotated[Duration, Meta(description="How long the source may fail. 1s to 168h.")] = "15m"
     action: Annotated[Literal["Hold", "Rollback"], Meta(description="Hold the weight, or roll back.")] = "Hold"
 
 
-class Target(_Model, kw_only=True):
+class Target(_Model, frozen=True, kw_only=True):
     """Whose numbers the source reports for the two sides; found from the Services when absent."""
 
     kind: Annotated[
@@ -151,7 +152,7 @@ DEFAULT_METRICS = (
 )
 
 
-class Analysis(_Model, kw_only=True):
+class Analysis(_Model, frozen=True, kw_only=True):
     """How each step is judged."""
 
     interval: Annotated[Duration, Meta(description="Length of one metrics window. 1s to 1h.")] = "30s"
@@ -165,9 +166,9 @@ class Analysis(_Model, kw_only=True):
         int, Meta(ge=1, le=1_000_000, description="Fewer bad requests than this in the step's windows are no breach.")
     ] = 5
     no_data: Annotated[NoDataPolicy, Meta(description="What to do without a usable sample.")] = NoDataPolicy()
-    source_error: Annotated[
-        SourceErrorPolicy, Meta(description="What to do while the metrics source fails.")
-    ] = SourceErrorPolicy()
+    source_error: Annotated[SourceErrorPolicy, Meta(description="What to do while the metrics source fails.")] = (
+        SourceErrorPolicy()
+    )
     metrics: Annotated[
         tuple[Metric, ...],
         Meta(min_length=1, max_length=16, description="The indicators; each must be Healthy before a step up."),
@@ -177,7 +178,7 @@ class Analysis(_Model, kw_only=True):
     ] = None
 
 
-class CanarySpec(_Model, kw_only=True):
+class CanarySpec(_Model, frozen=True, kw_only=True):
     revision: Annotated[
         str, Meta(max_length=253, description="An opaque label of the release, reported as lastAppliedRevision.")
     ] = ""
@@ -197,7 +198,7 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     """A part of the status. Unknown fields are ignored: an older controller may read a newer status."""
 
 
-class Condition(_Report, kw_only=True):
+class Condition(_Report, frozen=True, kw_only=True):
     type: str
     status: Literal["True", "False", "Unknown"]
     observed_generation: int = 0
@@ -206,7 +207,7 @@ class Condition(_Report, kw_only=True):
     message: str = ""
 
 
-class MetricStatus(_Report, kw_only=True):
+class MetricStatus(_Report, frozen=True, kw_only=True):
     """The latest verdict on one metric, in words and numbers."""
 
     name: str
@@ -217,7 +218,7 @@ class MetricStatus(_Report, kw_only=True):
     message: str = ""
 
 
-class HistoryEntry(_Report, kw_only=True):
+class HistoryEntry(_Report, frozen=True, kw_only=True):
     """One finished rollout."""
 
     revision: str
@@ -227,7 +228,7 @@ class HistoryEntry(_Report, kw_only=True):
     reason: str = ""
 
 
-class Record(_Report, kw_only=True):
+class Record(_Report, frozen=True, kw_only=True):
     """What outlives the TrafficSplit: a copy of its state, read back only as a restriction."""
 
     seq: int = 0
@@ -241,7 +242,7 @@ class Record(_Report, kw_only=True):
     split_version: str = ""
 
 
-class CanaryStatus(_Report, kw_only=True):
+class CanaryStatus(_Report, frozen=True, kw_only=True):
     observed_generation: int = -1
     phase: str = ""
     canary_weight: int | None = None

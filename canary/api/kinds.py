@@ -15,7 +15,7 @@ class ServicePort(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
 class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
     selector: dict[str, str] | None = None
-    ports: list[ServicePort] | None = None
+    ports: tuple[ServicePort, ...] | None = None
     cluster_ip: str = msgspec.field(name="clusterIP", default="")
     type: str = "ClusterIP"
 
@@ -39,14 +39,14 @@ class ObjectReference(msgspec.Struct, frozen=True, gc=False):
 
 
 class Endpoint(msgspec.Struct, frozen=True, rename="camel"):
-    addresses: list[str] = []
+    addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
     target_ref: ObjectReference | None = None
 
 
 class EndpointSlice(msgspec.Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
-    endpoints: list[Endpoint] | None = None
+    endpoints: tuple[Endpoint, ...] | None = None
 
 
 class PodCondition(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -57,7 +57,7 @@ class PodCondition(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
 class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = ""
-    conditions: list[PodCondition] | None = None
+    conditions: tuple[PodCondition, ...] | None = None
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class Pod(msgspec.Struct, frozen=True):
 class SplitMeta(ObjectMeta, frozen=True, rename="camel"):
     """Metadata of a TrafficSplit: beside the usual fields, who wrote which of them."""
 
-    managed_fields: list[ManagedFields] = []
+    managed_fields: tuple[ManagedFields, ...] = ()
 
 
 class SplitBackend(msgspec.Struct, frozen=True):
@@ -80,8 +80,8 @@ class SplitBackend(msgspec.Struct, frozen=True):
 
 class SplitSpec(msgspec.Struct, frozen=True):
     service: str = ""
-    backends: list[SplitBackend] = []
-    matches: list[msgspec.Raw] | None = None
+    backends: tuple[SplitBackend, ...] = ()
+    matches: tuple[msgspec.Raw, ...] | None = None
 
 
 class TrafficSplit(msgspec.Struct, frozen=True):
