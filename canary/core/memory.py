@@ -1,0 +1,189 @@
+"""What one process remembers of one Canary, in monotonic time: settle, hold, warm-up, windows and clocks.
+
+All of it can be lost: after a restart the remaining times are worked out once from the Unix times in the state, and
+windows are collected anew. A raise therefore always rests on windows that this process saw begin.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.core.observed import Now, Observed, Side
+from canary.core.plan import Plan
+from canary.core.state import State, WriteId
+from canary.core.verdict import Judged, MetricVerdict, Pool, Verdict, judge, pooled
+from canary.core.window import Reading, SourceFailure, Window
+
+GONE_AFTER = 1.0
+"""Seconds without a ready endpoint before a side counts as gone."""
+_MAX_PENDING = 16
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All times are monotonic seconds; `None` means that the thing is not happening."""
+
+    seen_seq: int = 0
+    change: tuple[str, WriteId] | None = None
+    settled_at: float = 0.0
+    hold: tuple[str, float, int, str] | None = None
+    hold_until: float = 0.0
+    revision: str = ""
+    revision_since: float = 0.0
+    warm_at: float | None = None
+    gone_since: float | None = None
+    waiting_since: float | None = None
+    answered: bool = False
+    failing_since: float | None = None
+    source_reason: str = ""
+    no_data_since: float | None = None
+    label_since: float | None = None
+    latest: Judged | None = None
+    pending: tuple[Judged, ...] = ()
+    pool: Pool = Pool()
+    shown: tuple[MetricVerdict, ...] = ()
+
+    def breach(self) -> Judged | None:
+        """The newest breached window that the state has not counted yet."""
+        return self.pending[-1] if self.pending else None
+
+
+def trusted_state(observed: Observed, memory: Memory) -> State | None:
+    """The split's state, unless it is another Canary's or older than one that is known to have existed.
+
+    An old copy, restored from a backup or from Git, must not bring back what was decided since.
+    """
+    state = observed.split.state if observed.split else None
+    if state is None or state.uid != observed.uid:
+        return None
+    return state if state.seq >= max(observed.record.seq, memory.seen_seq) else None
+
+
+def left(duration: float, since: float, now: Now) -> float:
+    """What is left of a duration that began at `since` (Unix seconds), never more than all of it."""
+    return min(max(duration - (now.wall - since), 0.0), duration)
+
+
+def remember(memory: Memory, observed: Observed, readings: tuple[Reading, ...], now: Now) -> Memory:
+    """The memory after one look at the world. Looking twice at the same world changes nothing more."""
+    plan = observed.plan or observed.last_plan
+    state = trusted_state(observed, memory)
+    if state is None or observed.split is None:
+        return memory
+    memory = msgspec.structs.replace(memory, seen_seq=state.seq)
+    if plan is None:
+        return memory
+    memory = _follow_change(memory, plan, observed.split.uid, state, now)
+    memory = _follow_endpoints(memory, plan, state, observed.side(state.canary or plan.canary), now)
+    for reading in readings:
+        memory = _read(memory, plan, state, reading)
+    memory = _drop_counted(memory, state, now)
+    memory = _follow_label(memory, plan, state, now)
+    return _follow_clocks(memory, plan, state, now)
+
+
+def _follow_label(memory: Memory, plan: Plan, state: State, now: Now) -> Memory:
+    if plan.label == state.label:
+        return msgspec.structs.replace(memory, label_since=None)
+    return memory if memory.label_since is not None else msgspec.structs.replace(memory, label_since=now.monotonic)
+
+
+def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now) -> Memory:
+    change = (uid, state.change)
+    if change != memory.change:
+        memory = msgspec.structs.replace(
+            memory,
+            change=change,
+            settled_at=now.monotonic + left(plan.settle, state.moved, now),
+            latest=None,
+            pending=(),
+            no_data_since=None,
+            shown=memory.shown if state.weight == 0 else (),
+        )
+    hold = (uid, state.since, state.step, state.plan)
+    if hold != memory.hold:
+        duration = plan.stage(state.step).hold
+        same_hold = memory.hold is not None and memory.hold[:2] == hold[:2]
+        memory = msgspec.structs.replace(
+            memory,
+            hold=hold,
+            hold_until=now.monotonic + left(duration, state.since, now),
+            pool=memory.pool if same_hold else Pool(),
+        )
+    return memory
+
+
+def _follow_endpoints(memory: Memory, plan: Plan, state: State, side: Side, now: Now) -> Memory:
+    changes: dict[str, object] = {}
+    unknown = not side.known or (side.ready > 0 and side.hashes is None)
+    if side.revision != memory.revision and not unknown:
+        changes |= {"revision": side.revision, "revision_since": now.monotonic}
+    if side.gone:
+        changes |= {"warm_at": None}
+        if memory.gone_since is None:
+            changes["gone_since"] = now.monotonic
+    elif side.known:
+        changes["gone_since"] = None
+        if memory.warm_at is None or changes.get("revision"):
+            began = now.wall if side.ready_at is None else side.ready_at
+            changes["warm_at"] = now.monotonic + left(plan.warmup, began, now)
+    waiting = side.gone and not (state.running and state.weight) and side.service != state.serving
+    if not waiting:
+        changes["waiting_since"] = None
+    elif memory.waiting_since is None:
+        # A Canary waits from when its weight last fell, so a restart does not start the deadline again.
+        waited = plan.deadline - left(plan.deadline, state.moved, now) if state.running else 0.0
+        changes["waiting_since"] = now.monotonic - waited
+    return msgspec.structs.replace(memory, **changes)
+
+
+def _read(memory: Memory, plan: Plan, state: State, reading: Reading) -> Memory:
+    if isinstance(reading, SourceFailure):
+        since = memory.failing_since if memory.failing_since is not None else reading.at
+        return msgspec.structs.replace(
+            memory, answered=False, failing_since=since, source_reason=reading.reason, latest=None
+        )
+    memory = msgspec.structs.replace(memory, answered=True, failing_since=None, source_reason="")
+    if not state.running or state.weight == 0 or not _whole(memory, state, reading):
+        return memory
+    judged = judge(plan, reading, memory.pool)
+    if memory.warm_at is None or reading.start < memory.warm_at:
+        # Within warm-up only rollbackAt judges, and nothing passes.
+        return _append(memory, judged) if judged.severe else memory
+    memory = msgspec.structs.replace(
+        memory, latest=judged, shown=judged.metrics, pool=pooled(plan, reading, memory.pool)
+    )
+    return _append(memory, judged) if judged.verdict is Verdict.BREACH else memory
+
+
+def _append(memory: Memory, judged: Judged) -> Memory:
+    return msgspec.structs.replace(
+        memory, pending=(*memory.pending, judged)[-_MAX_PENDING:], shown=judged.metrics or memory.shown
+    )
+
+
+def _whole(memory: Memory, state: State, window: Window) -> bool:
+    """The window lies after the weight change and its settling, and the revision was the same all along."""
+    same = memory.revision == state.revision and memory.revision_since <= window.start
+    return window.start >= memory.settled_at and same
+
+
+def _drop_counted(memory: Memory, state: State, now: Now) -> Memory:
+    """Windows that the state has counted already, by whichever process, are not counted again."""
+    if not memory.pending or state.window > now.wall + 1.0:
+        return memory
+    fresh = tuple(w for w in memory.pending if w.wall_end - (w.end - w.start) / 2 >= state.window)
+    return memory if len(fresh) == len(memory.pending) else msgspec.structs.replace(memory, pending=fresh)
+
+
+def _follow_clocks(memory: Memory, plan: Plan, state: State, now: Now) -> Memory:
+    judging = state.running and state.weight > 0 and not state.pause
+    alone = judging and not plan.suspend and now.monotonic >= memory.hold_until
+    waits_for_people = bool(plan.stage(state.step).approval) and plan.stage(state.step).approval not in state.approvals
+    usable = memory.latest is not None and memory.latest.verdict is not Verdict.NO_DATA
+    if usable or not alone or waits_for_people:
+        memory = msgspec.structs.replace(memory, no_data_since=None)
+    elif memory.no_data_since is None and memory.latest is not None:
+        memory = msgspec.structs.replace(memory, no_data_since=now.monotonic)
+    if memory.failing_since is not None and (not judging or waits_for_people):
+        memory = msgspec.structs.replace(memory, failing_since=now.monotonic)
+    return memory

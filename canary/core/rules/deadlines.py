@@ -1,0 +1,40 @@
+"""Waiting that has lasted too long: no pods, no sample, no metrics source."""
+
+from __future__ import annotations
+
+from canary.api.duration import format_duration
+from canary.core.decision import Decision
+from canary.core.phases import Phase, Trigger
+from canary.core.rules.safety import roll_back
+from canary.core.situation import Situation
+
+
+def pods(s: Situation) -> Decision | None:
+    """progressDeadline counts only while a rollout waits for ready pods."""
+    since, plan = s.memory.waiting_since, s.plan
+    if plan is None or s.state.phase is not Phase.PROGRESSING or s.state.weight or since is None:
+        return None
+    if not s.reached(since + plan.deadline):
+        return None
+    words = f"Service {s.state.canary} had no ready endpoint for {format_duration(plan.deadline)}"
+    return roll_back(s, Trigger.DEADLINE, "ProgressDeadlineExceeded", words)
+
+
+def no_data(s: Situation) -> Decision | None:
+    since, plan = s.memory.no_data_since, s.plan
+    if plan is None or plan.no_data_action != "Rollback" or since is None or not s.state.running:
+        return None
+    if not s.reached(since + plan.no_data_timeout):
+        return None
+    words = f"no usable sample for {format_duration(plan.no_data_timeout)}"
+    return roll_back(s, Trigger.NO_DATA, "NoData", words)
+
+
+def source_error(s: Situation) -> Decision | None:
+    since, plan = s.memory.failing_since, s.plan
+    if plan is None or plan.source_action != "Rollback" or since is None or not s.state.running:
+        return None
+    if s.state.weight == 0 or not s.reached(since + plan.source_timeout):
+        return None
+    words = f"the metrics source failed for {format_duration(plan.source_timeout)}: {s.memory.source_reason}"
+    return roll_back(s, Trigger.SOURCE_ERROR, "SourceError", words)

@@ -1,0 +1,119 @@
+"""A split without a state that can be trusted: created, taken over, or rebuilt with what the record forbids."""
+
+from __future__ import annotations
+
+import msgspec
+
+from canary.core.commands import command_id
+from canary.core.decision import Act, Change, Decision, Direction, Outlook
+from canary.core.memory import Memory
+from canary.core.observed import Now, Observed, Ownership
+from canary.core.phases import Phase, Trigger, move
+from canary.core.situation import expected_backends
+from canary.core.state import Said, State
+
+
+def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
+    """The first write of a split, or the first after its state was lost. It never permits what was forbidden."""
+    split, plan = observed.split, observed.plan or observed.last_plan
+    blocked = _blocked(observed)
+    if blocked is not None:
+        return Decision(outlook=blocked)
+    if plan is None:
+        return Decision(outlook=Outlook("InvalidSpec", observed.invalid, blocked=True))
+    serving = _serving(observed)
+    other = plan.canary if serving == plan.stable else plan.stable
+    if observed.side(serving).gone and observed.side(other).ready > 0:
+        message = (
+            f"nobody can tell what serves: Service {serving} has no ready endpoint, {other} has "
+            f"{observed.side(other).ready}"
+        )
+        return Decision(outlook=Outlook("ServingUnknown", message, blocked=True))
+    if split is None and (not observed.side(serving).exists or observed.root_problem):
+        return Decision(outlook=_waiting(observed, serving))
+    record = observed.record
+    began_before = record.seq > 0 or memory.seen_seq > 0
+    trigger = Trigger.REBUILT if began_before else Trigger.SPLIT_CREATED
+    state = State(
+        uid=observed.uid,
+        seq=max(record.seq, memory.seen_seq, split.state.seq if split and split.state else 0),
+        epoch=record.epoch,
+        phase=move(Phase.INITIALIZING, trigger),
+        serving=serving,
+        promoted=record.promoted if record.serving == serving else observed.side(serving).revision,
+        rejected=record.rejected,
+        command=command_id(observed.command) if observed.command else record.command,
+        abort=record.abort,
+        since=now.wall,
+        reason="Rebuilt" if began_before else "",
+        note="the state of the TrafficSplit was lost" if began_before else "",
+        label="",
+        said=_said(observed, serving, began_before=began_before),
+    )
+    backends = expected_backends(state)
+    act = Act.CREATE if split is None else Act.UPDATE
+    lowers = split is not None and split.backends != backends
+    direction = Direction.DOWN if lowers else Direction.LEVEL
+    return Decision(Change(act, state, backends, direction, moves=True, guarded=direction is Direction.LEVEL))
+
+
+def _blocked(observed: Observed) -> Outlook | None:
+    split = observed.split
+    if observed.version_problem:
+        return Outlook("TrafficSplitUnavailable", observed.version_problem, blocked=True)
+    if observed.conflict:
+        return Outlook("TrafficConflict", observed.conflict, blocked=True)
+    if split is None:
+        return None
+    if split.terminating:
+        return Outlook("WaitingForDeletion", "the TrafficSplit is being deleted; it is created anew afterwards")
+    if split.ownership is Ownership.FOREIGN:
+        return Outlook("TrafficConflict", f"the TrafficSplit is controlled by {split.owner}", blocked=True)
+    if split.ownership is Ownership.FREE and not observed.adopt:
+        message = "a TrafficSplit exists that nobody controls: set spec.traffic.adopt to take it over"
+        return Outlook("TrafficConflict", message, blocked=True)
+    if split.ownership is Ownership.FREE and split.tracked:
+        message = (
+            f"the TrafficSplit is managed by {split.tracked}, which would put its weights back: keep it out of Git"
+        )
+        return Outlook("TrafficConflict", message, blocked=True)
+    return None
+
+
+def _serving(observed: Observed) -> str:
+    """What serves, without a state: the record, else the heavier backend, else the stable Service of the spec."""
+    plan = observed.plan or observed.last_plan
+    assert plan is not None  # callers have checked it
+    named = {plan.stable, plan.canary}
+    if observed.record.serving:
+        return observed.record.serving
+    if observed.split is not None:
+        heavy = max(observed.split.backends, key=lambda b: b.weight, default=None)
+        if heavy is not None and heavy.weight > 0 and heavy.service in named:
+            return heavy.service
+    return plan.stable
+
+
+def _waiting(observed: Observed, serving: str) -> Outlook:
+    if observed.root_problem:
+        return Outlook("WaitingForService", observed.root_problem)
+    return Outlook("WaitingForService", f"Service {serving} does not exist yet")
+
+
+def _said(observed: Observed, serving: str, *, began_before: bool) -> tuple[Said, ...]:
+    said: tuple[Said, ...]
+    if began_before:
+        note = f"the TrafficSplit's state was lost and is rebuilt: Service {serving} serves all traffic"
+        said = (Said("StateRebuilt", note, True),)
+    else:
+        said = (Said("Initialized", f"Service {serving} serves all traffic"),)
+    if observed.command and command_id(observed.command) != observed.record.command:
+        said += (
+            Said("CommandExpired", "a command given before the state was rebuilt is dropped: give it again", True),
+        )
+    return said
+
+
+def released(state: State) -> State:
+    """The last state of a deleted Canary; it is taken off the split in the same write."""
+    return msgspec.structs.replace(state, said=())

@@ -1,0 +1,159 @@
+"""Which revision is tried, and when a rollout begins, begins anew or is no longer wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canary.core.decision import Decision
+from canary.core.phases import Phase, Trigger
+from canary.core.rules.safety import roll_back
+from canary.core.situation import Situation, propose, say
+from canary.core.state import State
+
+REJECTING = frozenset(
+    {"Breach", "Aborted", "EndpointsLost", "ProgressDeadlineExceeded", "NoData", "SourceError", "Rejected"}
+)
+LABEL_PATIENCE = 15.0
+"""Seconds in which a workload may follow a changed spec.revision."""
+
+
+def back_to_serving(s: Situation) -> Decision | None:
+    """The spec asks for what already serves: a running rollout ends without blame, a terminal phase becomes Idle."""
+    if s.observed.plan is None or s.observed.plan.canary != s.state.serving:
+        return None
+    words = f"Service {s.state.serving} serves already and is asked for again"
+    if s.state.running:
+        return roll_back(s, Trigger.BACK_TO_SERVING, "BackToServing", words, rejects=False)
+    if s.state.phase is Phase.ROLLED_BACK:
+        return propose(s, Trigger.BACK_TO_SERVING, say("Idle", words), revision="", canary="", reason="", note="")
+    return None
+
+
+def changed(s: Situation) -> Decision | None:
+    """Another revision behind the canary, or another Service asked for, in the middle of a rollout: start over."""
+    plan = s.observed.plan
+    if plan is None or not s.state.running:
+        return None
+    other_service = plan.canary != s.state.canary
+    side = s.observed.side(plan.canary)
+    known = side.known and side.ready > 0 and side.hashes is not None
+    if not other_service and (not known or side.revision == s.state.revision):
+        return None
+    if not other_service and not side.revision and s.state.weight == 0:
+        return None
+    words = f"{side.revision or f'a mix of revisions behind {plan.canary}'} replaces {s.state.revision}"
+    if s.state.phase is Phase.PROMOTING:
+        return roll_back(s, Trigger.REVISION_CHANGED, "Superseded", words, rejects=False)
+    if side.revision in s.state.rejected:
+        words = f"{side.revision} was rejected before; retry to try it again"
+        decision = roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, revision=side.revision)
+        return decision
+    if s.state.weight:
+        # First the traffic goes, still under the old names; the next look begins the new revision at step 0.
+        said = say("NewRevisionDetected", f"{words}; weight 0, the steps begin anew")
+        return propose(s, Trigger.REVISION_CHANGED, said, weight=0, step=0, revision="", since=s.now.wall, gate=None)
+    said = say("NewRevisionDetected", f"{words}; the steps begin anew")
+    return propose(s, Trigger.REVISION_CHANGED, said, **fresh(s, side.revision))
+
+
+def start(s: Situation) -> Decision | None:
+    """Begins a rollout when the Canary names a Service that does not serve and whose pods are ready and of one kind."""
+    plan = s.observed.plan
+    if plan is None or plan.suspend or s.state.phase not in (Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK):
+        return None
+    if plan.canary == s.state.serving:
+        return None
+    revision = s.observed.side(plan.canary).revision
+    if not revision or s.observed.root_problem or s.observed.version_problem:
+        return None
+    if s.state.phase is Phase.ROLLED_BACK and revision == s.state.revision:
+        return None
+    if revision in s.state.rejected:
+        said = say("RolledBack", f"{revision} was rejected before; retry to try it again", warning=True)
+        return propose(s, Trigger.REJECTED, said, revision=revision, canary=plan.canary, reason="Rejected",
+                       note="this revision was rejected before", trial=plan.label)  # fmt: skip
+    steps = " -> ".join(stage.approval or f"{stage.weight}%" for stage in plan.stages)
+    said = say("NewRevisionDetected", f"{revision} is ready behind {plan.canary}; rollout begins: {steps}")
+    return propose(s, Trigger.REVISION_FOUND, said, **fresh(s, revision))
+
+
+def fresh(s: Situation, revision: str) -> dict[str, Any]:
+    """The fields of a rollout at its very beginning."""
+    plan = s.observed.plan
+    assert plan is not None  # callers have checked it
+    return {
+        "revision": revision, "canary": plan.canary, "plan": plan.hash, "trial": plan.label, "weight": 0, "step": 0,
+        "failed": 0, "lost": 0, "approvals": (), "pause": "", "reason": "", "note": "", "gate": None,
+        "since": s.now.wall, "started": s.now.wall,
+    }  # fmt: skip
+
+
+def close_rollback(s: Situation) -> Decision | None:
+    """Ends RollingBack: rejected, or idle, or on to the revision that is wanted now."""
+    if s.state.phase is not Phase.ROLLING_BACK:
+        return None
+    if s.state.reason in REJECTING and (s.state.revision in s.state.rejected or not s.state.revision):
+        said = say("RolledBack", f"{s.state.revision} rolled back: {s.state.note}", warning=True)
+        return propose(s, Trigger.CLOSED_REJECTED, said)
+    plan = s.observed.plan
+    revision = s.observed.side(plan.canary).revision if plan else ""
+    if plan is None or plan.canary == s.state.serving or not revision:
+        said = say("Idle", f"Service {s.state.serving} serves all traffic")
+        return propose(s, Trigger.CLOSED_IDLE, said, revision="", canary="")
+    if revision in s.state.rejected:
+        note = f"{revision} was rejected before; retry to try it again"
+        said = say("RolledBack", note, warning=True)
+        return propose(
+            s, Trigger.CLOSED_REJECTED, said, revision=revision, canary=plan.canary, reason="Rejected", note=note
+        )
+    fields = fresh(s, revision)
+    if revision == s.state.revision:
+        fields |= {"failed": s.state.failed, "lost": s.state.lost, "started": s.state.started}
+    said = say("NewRevisionDetected", f"{revision} is ready behind {plan.canary}; the steps begin anew")
+    return propose(s, Trigger.CLOSED_ANEW, said, **fields)
+
+
+def edited_steps(s: Situation) -> Decision | None:
+    """Edited steps in the middle of a rollout: the step becomes the last one not above the weight; nothing rises."""
+    plan = s.observed.plan
+    if plan is None or s.state.phase is not Phase.PROGRESSING or s.state.plan == plan.hash:
+        return None
+    step = plan.step_for(s.state.weight)
+    said = say("StepsChanged", f"the steps were edited; at {s.state.weight}% this is step {step} of {len(plan.stages)}")
+    return propose(s, None, said, plan=plan.hash, step=step)
+
+
+def serving_changed(s: Situation) -> Decision | None:
+    """Pods of the Service that serves were replaced: there was nothing to compare, so the new revision is recorded."""
+    if s.state.running or s.state.phase is Phase.ROLLING_BACK:
+        return None
+    revision = s.serving_side.revision
+    if not revision or revision == s.state.promoted:
+        return None
+    if not s.state.promoted:
+        return propose(s, None, say("Initialized", f"{revision} serves all traffic"), promoted=revision)
+    note = (
+        f"{revision} replaced {s.state.promoted} behind {s.state.serving} without a canary: that Service serves already"
+    )
+    return propose(s, None, say("RevisionWithoutCanary", note, warning=True), promoted=revision)
+
+
+def label(s: Situation) -> Decision | None:
+    """A changed spec.revision with an unchanged workload is recorded as served, after a time for the workload."""
+    plan = s.observed.plan
+    if plan is None or s.state.phase not in (Phase.IDLE, Phase.PROMOTED) or plan.label == s.state.label:
+        return None
+    if plan.canary != s.state.serving:
+        return None
+    if s.memory.label_since is None or not s.reached(s.memory.label_since + LABEL_PATIENCE):
+        return None
+    note = f"spec.revision {plan.label or '(empty)'} is what serves: the workload has not changed"
+    return propose(s, None, say("RevisionRecorded", note), label=plan.label)
+
+
+def promoted_fields(state: State, label_: str) -> dict[str, Any]:
+    """The fields of a state whose canary has become what serves."""
+    return {
+        "serving": state.canary, "promoted": state.revision, "canary": "", "weight": 0, "reason": "", "note": "",
+        "label": label_, "pause": "",
+    }  # fmt: skip

@@ -1,0 +1,89 @@
+"""One moment of one Canary, and the way from a rule's wish to a write that is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from canary.core.decision import Act, Change, Decision, Direction, Outlook
+from canary.core.memory import Memory
+from canary.core.observed import Backend, Now, Observed, Side, Split
+from canary.core.phases import Trigger, move
+from canary.core.plan import Plan
+from canary.core.state import Said, State
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """What every rule sees. `plan` is the one that governs: the last valid one while a promotion is being finished."""
+
+    observed: Observed
+    split: Split
+    state: State
+    memory: Memory
+    now: Now
+    plan: Plan | None
+
+    @property
+    def canary_side(self) -> Side:
+        return self.observed.side(self.state.canary)
+
+    @property
+    def serving_side(self) -> Side:
+        return self.observed.side(self.state.serving)
+
+    def reached(self, moment: float | None) -> bool:
+        return moment is not None and self.now.monotonic >= moment
+
+
+def expected_backends(state: State) -> tuple[Backend, ...]:
+    """What the split must list: the canary first and only while it has weight, integers that sum to 100."""
+    serving = Backend(state.serving, 100 - state.weight)
+    return (Backend(state.canary, state.weight), serving) if state.weight else (serving,)
+
+
+def propose(
+    s: Situation,
+    trigger: Trigger | None,
+    said: tuple[Said, ...],
+    *,
+    guarded: bool = False,
+    expires_at: float | None = None,
+    **fields: Any,
+) -> Decision:
+    """The write that `trigger` and the changed `fields` of the state ask for.
+
+    A write that would move traffic to a side without ready endpoints, away from one that has some, is not made:
+    the decision says `StableUnavailable` instead.
+    """
+    phase = move(s.state.phase, trigger) if trigger else s.state.phase
+    state = msgspec.structs.replace(s.state, phase=phase, said=said, **fields)
+    backends = expected_backends(state)
+    moves = backends != s.split.backends
+    direction = _direction(s, state)
+    if direction is Direction.DOWN and s.serving_side.gone and s.canary_side.ready > 0:
+        return Decision(outlook=stable_unavailable(s))
+    guarded = guarded or direction is Direction.UP
+    return Decision(Change(Act.UPDATE, state, backends, direction, moves, guarded, expires_at))
+
+
+def _direction(s: Situation, state: State) -> Direction:
+    canary = s.state.canary or state.canary
+    before = s.split.weight_of(canary) if canary else 0
+    after = sum(backend.weight for backend in expected_backends(state) if backend.service == canary)
+    if s.split.malformed or after < before:
+        return Direction.DOWN
+    return Direction.UP if after > before else Direction.LEVEL
+
+
+def stable_unavailable(s: Situation) -> Outlook:
+    message = (
+        f"Service {s.state.serving} has no ready endpoint and {s.state.canary} has {s.canary_side.ready}: "
+        "traffic stays until one is ready"
+    )
+    return Outlook("StableUnavailable", message, blocked=True)
+
+
+def say(reason: str, note: str, *, warning: bool = False) -> tuple[Said, ...]:
+    """One event; its note is kept short enough for the state."""
+    return (Said(reason, note[:400], warning),)
