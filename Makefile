@@ -10,6 +10,7 @@ help:
 	@echo "make demo    a rollout and two rollbacks on the embedded cluster, with real HTTP traffic"
 	@echo "make test    the tests"
 	@echo "make check   lint, types, layers, generated files"
+	@echo "make crds    writes crds/canaries.yaml and docs/reference from the Structs"
 	@echo "make e2e     the same controller on a real control plane (needs Go)"
 	@echo "make bench   speed and memory, as a table and as JSON"
 .PHONY: help
@@ -31,6 +32,11 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Writes the CustomResourceDefinition and the reference pages anew from canary/api.
+crds: $(VENV)/.ready
+	$(BIN)/python -m canary.api.reference .
+.PHONY: crds
 
 demo: $(VENV)/.ready
 	$(BIN)/canary demo

@@ -1,7 +1,7 @@
 """The Canary resource, version v1beta1: what a user declares and what the controller reports.
 
 Field descriptions and bounds live here; `canary.api.crd` renders the CustomResourceDefinition from them, and
-`canary.api.validation` checks what a schema cannot say.
+`canary.api.rules` holds what a schema cannot say. The docstrings of the parts are shown by `kubectl explain`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from canary.api.fields import (
+    ATOMIC,
+    BY_NAME,
+    Duration,
+    Limit,
+    MetricName,
+    ObjectName,
+    Percent,
+    Requests,
+    RootServiceName,
+    ServiceName,
+    Weight,
+)
 from canary.api.meta import ObjectMeta
-
-DURATION_PATTERN = r"^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
-PERCENT_PATTERN = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]{1,4})?)$"
-
-Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, max_length=32)]
-ServiceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
-RootServiceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=56)]
-ObjectName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1, max_length=253)]
-MetricName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
-Weight = Annotated[int, Meta(ge=1, le=100)]
-Requests = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-# A limit: a percentage as an integer or a decimal string, or a duration for a latency.
-Limit = Annotated[int | str, Meta(description='A percentage (99 or "99.95"), or a duration for a latency.')]
+from canary.api.status import CanaryStatus, Condition, HistoryEntry, MetricStatus, Record
 
 
 class _Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -42,6 +43,8 @@ class Backends(_Model, frozen=True, kw_only=True):
 
 
 class RootService(_Model, frozen=True, kw_only=True):
+    """The Service that clients call, distinct from the two backends."""
+
     name: Annotated[
         RootServiceName,
         Meta(description="The Service that clients call. The TrafficSplit is named after it. Immutable."),
@@ -86,7 +89,7 @@ class Step(_Model, frozen=True, kw_only=True):
     ] = None
 
 
-Steps = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50)]
+Steps = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50, extra_json_schema=ATOMIC)]
 
 
 class Ramp(_Model, frozen=True, kw_only=True):
@@ -106,7 +109,7 @@ class Metric(_Model, frozen=True, kw_only=True):
 
     name: Annotated[MetricName, Meta(description="A name for status, events and messages; unique.")]
     min: Annotated[
-        int | str | None,
+        Percent | None,
         Meta(description='The lowest success rate that is Healthy, in percent: 99 or "99.95".'),
     ] = None
     quantile: Annotated[
@@ -114,7 +117,7 @@ class Metric(_Model, frozen=True, kw_only=True):
     ] = None
     max: Annotated[Duration | None, Meta(description="The highest latency that is Healthy, such as 500ms.")] = None
     rollback_at: Annotated[
-        int | str | None,
+        Limit | None,
         Meta(description="At or beyond this value (below min, above max) one window ends the rollout."),
     ] = None
 
@@ -171,7 +174,12 @@ class Analysis(_Model, frozen=True, kw_only=True):
     )
     metrics: Annotated[
         tuple[Metric, ...],
-        Meta(min_length=1, max_length=16, description="The indicators; each must be Healthy before a step up."),
+        Meta(
+            min_length=1,
+            max_length=16,
+            description="The indicators; each must be Healthy before a step up.",
+            extra_json_schema=BY_NAME,
+        ),
     ] = DEFAULT_METRICS
     target: Annotated[
         Target | None, Meta(description="Workloads whose metrics are read; found from the Services when absent.")
@@ -179,6 +187,8 @@ class Analysis(_Model, frozen=True, kw_only=True):
 
 
 class CanarySpec(_Model, frozen=True, kw_only=True):
+    """What to shift, in which steps, and what must hold before each."""
+
     revision: Annotated[
         str, Meta(max_length=253, description="An opaque label of the release, reported as lastAppliedRevision.")
     ] = ""
@@ -192,73 +202,6 @@ class CanarySpec(_Model, frozen=True, kw_only=True):
         Duration, Meta(description="How long missing pods, Services or sources are waited for. 1s to 168h.")
     ] = "10m"
     suspend: Annotated[bool, Meta(description="Start no rollout and no step. A breach still rolls back.")] = False
-
-
-class _Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A part of the status. Unknown fields are ignored: an older controller may read a newer status."""
-
-
-class Condition(_Report, frozen=True, kw_only=True):
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    observed_generation: int = 0
-    last_transition_time: str = ""
-    reason: str = ""
-    message: str = ""
-
-
-class MetricStatus(_Report, frozen=True, kw_only=True):
-    """The latest verdict on one metric, in words and numbers."""
-
-    name: str
-    verdict: str
-    canary: str = ""
-    stable: str = ""
-    limit: str = ""
-    message: str = ""
-
-
-class HistoryEntry(_Report, frozen=True, kw_only=True):
-    """One finished rollout."""
-
-    revision: str
-    started_at: str = ""
-    ended_at: str = ""
-    outcome: str = ""
-    reason: str = ""
-
-
-class Record(_Report, frozen=True, kw_only=True):
-    """What outlives the TrafficSplit: a copy of its state, read back only as a restriction."""
-
-    seq: int = 0
-    epoch: int = 0
-    split_uid: str = msgspec.field(name="splitUID", default="")
-    serving: str = ""
-    promoted: str = ""
-    rejected: tuple[str, ...] = ()
-    command: str = ""
-    abort: str = ""
-    split_version: str = ""
-
-
-class CanaryStatus(_Report, frozen=True, kw_only=True):
-    observed_generation: int = -1
-    phase: str = ""
-    canary_weight: int | None = None
-    step: int | None = None
-    steps: int | None = None
-    stable_revision: str = ""
-    canary_revision: str = ""
-    promoted_revision: str = ""
-    last_applied_revision: str = ""
-    failed_windows: int = 0
-    next_evaluation: str | None = None
-    message: str = ""
-    metrics: tuple[MetricStatus, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-    history: tuple[HistoryEntry, ...] = ()
-    record: Record | None = None
 
 
 class Canary(msgspec.Struct, frozen=True, rename="camel"):
@@ -279,3 +222,27 @@ def status_of(canary: Canary) -> CanaryStatus:
         return msgspec.json.decode(canary.status, type=CanaryStatus)
     except msgspec.MsgspecError:
         return CanaryStatus()
+
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "Analysis",
+    "Backends",
+    "Canary",
+    "CanarySpec",
+    "CanaryStatus",
+    "Condition",
+    "HistoryEntry",
+    "Metric",
+    "MetricStatus",
+    "NoDataPolicy",
+    "Ramp",
+    "Record",
+    "RootService",
+    "SourceErrorPolicy",
+    "Step",
+    "Steps",
+    "Target",
+    "Traffic",
+    "status_of",
+]

@@ -7,18 +7,55 @@ from __future__ import annotations
 
 import re
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)")
 _WHOLE = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
+_MAX_TEXT = 64
+_MAX_NANOSECONDS = 2**63 - 1
+
+
+def parse_nanoseconds(text: str) -> int:
+    """Nanoseconds in a Go duration; a bare `0` is zero, fractions of a nanosecond are cut off.
+
+    Raises `ValueError` for anything else: signs, spaces, a number without a unit, more than 64 characters, more than
+    Go's 292 years.
+    """
+    if text == "0":
+        return 0
+    if len(text) > _MAX_TEXT or not _WHOLE.fullmatch(text):
+        raise ValueError(f"must be a duration such as 30s, 5m or 1h30m, not {text[:_MAX_TEXT]!r}")
+    total = sum(
+        int(whole or 0) * _UNITS[unit] + _fraction(fraction, _UNITS[unit])
+        for whole, fraction, unit in _PART.findall(text)
+    )
+    if total > _MAX_NANOSECONDS:
+        raise ValueError(f"must be a duration below 292 years, not {text!r}")
+    return total
+
+
+def _fraction(digits: str, unit: int) -> int:
+    """Whole nanoseconds in `0.digits` units, in Go's own arithmetic: API servers judge a limit by that."""
+    numerator, scale = 0, 1.0
+    for digit in digits:
+        longer = numerator * 10 + int(digit)
+        if numerator > _MAX_NANOSECONDS // 10 or longer > 2**63:
+            break
+        numerator, scale = longer, scale * 10
+    return int(float(numerator) * (float(unit) / scale))
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a Go duration; a bare `0` is zero. Raises `ValueError` for anything else, signs included."""
-    if text == "0":
-        return 0.0
-    if len(text) > 64 or not _WHOLE.fullmatch(text):
-        raise ValueError(f"must be a duration such as 30s, 5m or 1h30m, not {text[:64]!r}")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    """Seconds in a Go duration. Raises `ValueError` as `parse_nanoseconds` does."""
+    return parse_nanoseconds(text) / 1e9
 
 
 def format_duration(seconds: float) -> str:

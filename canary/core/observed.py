@@ -91,9 +91,10 @@ class Observed(msgspec.Struct, frozen=True):
     """Everything beside plan and split.
 
     `plan` is `None` when the spec is invalid, with `invalid` saying why; `last_plan` is the last valid one this process
-    knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. `root_problem` and
-    `target_problem` and `conflict` are sentences, empty when all is well; `version_problem` means that no TrafficSplit
-    can be written. `live` says that Canary and endpoints were read from the API server just now, before the split.
+    knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. The problems and
+    `conflict` are sentences, empty when all is well: `version_problem` means that no TrafficSplit can be written,
+    `write_problem` that the API server refuses the write that is due. `live` says that Canary and endpoints were read
+    from the API server just now, before the split.
     """
 
     uid: str
@@ -110,6 +111,7 @@ class Observed(msgspec.Struct, frozen=True):
     root_problem: str = ""
     target_problem: str = ""
     version_problem: str = ""
+    write_problem: str = ""
     conflict: str = ""
     adopt: bool = False
     live: bool = False

@@ -60,20 +60,19 @@ def propose(
     state = msgspec.structs.replace(s.state, phase=phase, said=said, **fields)
     backends = expected_backends(state)
     moves = backends != s.split.backends
-    direction = _direction(s, state)
+    direction = _direction(s, state, moves=moves)
     if direction is Direction.DOWN and s.serving_side.gone and s.canary_side.ready > 0:
         return Decision(outlook=stable_unavailable(s))
     guarded = guarded or direction is Direction.UP
     return Decision(Change(Act.UPDATE, state, backends, direction, moves, guarded, expires_at))
 
 
-def _direction(s: Situation, state: State) -> Direction:
-    canary = s.state.canary or state.canary
-    before = s.split.weight_of(canary) if canary else 0
-    after = sum(backend.weight for backend in expected_backends(state) if backend.service == canary)
-    if s.split.malformed or after < before:
-        return Direction.DOWN
-    return Direction.UP if after > before else Direction.LEVEL
+def _direction(s: Situation, state: State, *, moves: bool) -> Direction:
+    """By the share of what serves: more of it is down. When another Service begins to serve, nothing moves."""
+    if not moves or state.serving != s.state.serving:
+        return Direction.LEVEL
+    before, after = s.split.weight_of(state.serving), 100 - state.weight
+    return Direction.UP if after < before and not s.split.malformed else Direction.DOWN
 
 
 def stable_unavailable(s: Situation) -> Outlook:

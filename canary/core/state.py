@@ -52,8 +52,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of one Canary. `canary` is the Service under trial, `serving` the one that holds the rest.
 
     `since` is when the current hold began, `moved` when a weight last changed, `window` the end of the last counted
-    window. `pause` is empty, `Paused` or `ManualWeight`. `reason` and `note` say why a rollout ended. `label` is the spec.revision that serves, `trial` the
-    one under trial. `said` are the events of the last write.
+    window. `pause` is empty, `Paused` or `ManualWeight`. `reason` and `note` say why a rollout ended. `label` is the
+    spec.revision that serves, `trial` the one under trial. `said` are the events of the last write.
     """
 
     v: int = STATE_VERSION

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from canary.core.commands import command_id
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.memory import Memory
@@ -112,8 +110,3 @@ def _said(observed: Observed, serving: str, *, began_before: bool) -> tuple[Said
             Said("CommandExpired", "a command given before the state was rebuilt is dropped: give it again", True),
         )
     return said
-
-
-def released(state: State) -> State:
-    """The last state of a deleted Canary; it is taken off the split in the same write."""
-    return msgspec.structs.replace(state, said=())

@@ -11,7 +11,7 @@ from canary.core.situation import Situation, propose, say
 from canary.core.state import State
 
 REJECTING = frozenset(
-    {"Breach", "Aborted", "EndpointsLost", "ProgressDeadlineExceeded", "NoData", "SourceError", "Rejected"}
+    {"CheckFailed", "Aborted", "EndpointsLost", "ProgressDeadlineExceeded", "NoData", "SourceError", "Rejected"}
 )
 LABEL_PATIENCE = 15.0
 """Seconds in which a workload may follow a changed spec.revision."""
@@ -46,8 +46,7 @@ def changed(s: Situation) -> Decision | None:
         return roll_back(s, Trigger.REVISION_CHANGED, "Superseded", words, rejects=False)
     if side.revision in s.state.rejected:
         words = f"{side.revision} was rejected before; retry to try it again"
-        decision = roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, revision=side.revision)
-        return decision
+        return roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, revision=side.revision)
     if s.state.weight:
         # First the traffic goes, still under the old names; the next look begins the new revision at step 0.
         said = say("NewRevisionDetected", f"{words}; weight 0, the steps begin anew")

@@ -6,11 +6,11 @@ from typing import Any
 
 from canary.core.commands import command_id, parse_abort
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
+from canary.core.memory import GONE_AFTER
 from canary.core.observed import Backend
 from canary.core.phases import Phase, Trigger
 from canary.core.situation import Situation, expected_backends, propose, say
 from canary.core.state import reject
-from canary.core.memory import GONE_AFTER
 
 LOSSES_ALLOWED = 3
 
@@ -57,10 +57,10 @@ def breach(s: Situation) -> Decision | None:
     severe = next((judged for judged in s.memory.pending if judged.severe), None)
     if severe is not None:
         words = f"{severe.words}; at or beyond rollbackAt"
-        return roll_back(s, Trigger.BREACH, "Breach", words, failed=failed, window=window)
+        return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=window)
     if failed >= s.plan.failure_limit or s.state.phase is Phase.PROMOTING:
         words = f"{newest.words}; {failed} breached windows, {s.plan.failure_limit} end the rollout"
-        return roll_back(s, Trigger.BREACH, "Breach", words, failed=failed, window=window)
+        return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=window)
     note = f"{newest.words}; weight held at {s.state.weight}% ({failed} of {s.plan.failure_limit} breached windows)"
     said = say("CheckFailed", note, warning=True)
     return propose(s, None, said, failed=failed, window=window, since=s.now.wall)

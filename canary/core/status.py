@@ -1,0 +1,182 @@
+"""The status as a projection of the split's state: what people and GitOps tools read, never what is decided on.
+
+Polarity follows kstatus (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md): Reconciling,
+Stalled and Paused are there only while they are true, and Reconciling and Stalled never together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from canary.api.canary import CanaryStatus, Condition, HistoryEntry, MetricStatus, Record
+from canary.core.decision import Decision, Outlook
+from canary.core.memory import Memory
+from canary.core.observed import Now, Observed
+from canary.core.phases import RUNNING, Phase
+from canary.core.plan import Plan
+from canary.core.state import State
+from canary.core.verdict import Verdict, show
+
+MAX_HISTORY = 10
+MAX_MESSAGE = 1024
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What is reported about: the generation and the status that the object has now."""
+
+    generation: int
+    previous: CanaryStatus
+    split_version: str = ""
+
+
+def timestamp(wall: float) -> str:
+    """RFC 3339 in UTC with whole seconds, as `metav1.Time` is written."""
+    return datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def project(
+    subject: Subject, observed: Observed, state: State | None, memory: Memory, decision: Decision, now: Now
+) -> CanaryStatus:
+    """The status for a state; with `None` (nothing decided yet) the phase is Initializing and the record stays."""
+    outlook = decision.outlook or Outlook("Initializing", "the Canary is being looked at")
+    previous = subject.previous
+    plan = observed.plan or observed.last_plan
+    known = state or State(phase=Phase.INITIALIZING)
+    conditions = _conditions(observed, known, outlook, decided=state is not None)
+    return CanaryStatus(
+        observed_generation=subject.generation,
+        phase=_phase(observed, known),
+        canary_weight=known.weight,
+        step=known.step,
+        steps=len(plan.stages) if plan else previous.steps,
+        stable_revision=known.promoted,
+        canary_revision=known.revision,
+        promoted_revision=known.label,
+        last_applied_revision=known.trial if known.running or known.phase is Phase.ROLLED_BACK else known.label,
+        failed_windows=known.failed,
+        next_evaluation=_next(known, decision, now),
+        message=outlook.message[:MAX_MESSAGE],
+        metrics=_metrics(plan, memory),
+        conditions=tuple(_dated(c, subject, now) for c in conditions),
+        history=_history(previous.history, known, now),
+        record=previous.record if state is None else _record(observed, state, subject.split_version),
+    )
+
+
+def material(status: CanaryStatus) -> CanaryStatus:
+    """The part of a status whose change is worth a write at once: values and sentences alone are not."""
+    return msgspec.structs.replace(
+        status,
+        message="",
+        next_evaluation=None,
+        metrics=tuple(MetricStatus(name=m.name, verdict=m.verdict) for m in status.metrics),
+        conditions=tuple(msgspec.structs.replace(c, message="") for c in status.conditions),
+    )
+
+
+def _phase(observed: Observed, state: State) -> str:
+    if observed.plan is None and observed.invalid and state.phase not in (Phase.PROMOTING, Phase.ROLLING_BACK):
+        return "Invalid"
+    return state.phase.value
+
+
+def _conditions(observed: Observed, state: State, outlook: Outlook, *, decided: bool) -> list[Condition]:
+    ready, extra = _readiness(observed, state, outlook, decided=decided)
+    statuses = {"Ready": ready, **dict.fromkeys(extra, "True"), "Promoted": _promoted(observed, state, decided=decided)}
+    common = {"reason": outlook.reason, "message": outlook.message[:MAX_MESSAGE]}
+    return [msgspec.convert({"type": kind, "status": status, **common}, Condition) for kind, status in statuses.items()]
+
+
+def _readiness(observed: Observed, state: State, outlook: Outlook, *, decided: bool) -> tuple[str, list[str]]:
+    """Ready's status, and which of Reconciling, Stalled and Paused are true."""
+    suspended = observed.plan is not None and observed.plan.suspend
+    if observed.deleting:
+        return "Unknown", ["Reconciling"]
+    if outlook.blocked:
+        return "False", ["Stalled"]
+    if state.running or state.phase is Phase.ROLLING_BACK:
+        return "Unknown", ["Reconciling", *(["Paused"] if outlook.held else [])]
+    if outlook.held:
+        return "Unknown", ["Paused"]
+    if decided and outlook.reason == "Serving":
+        return "True", ["Paused"] if suspended else []
+    return "Unknown", ["Reconciling"]
+
+
+def _promoted(observed: Observed, state: State, *, decided: bool) -> str:
+    if state.phase is Phase.ROLLED_BACK:
+        return "False"
+    settled = decided and state.phase in (Phase.PROMOTED, Phase.IDLE) and observed.plan is not None
+    serves = observed.plan is not None and observed.plan.canary == state.serving
+    return "True" if settled and serves else "Unknown"
+
+
+def _dated(condition: Condition, subject: Subject, now: Now) -> Condition:
+    """`lastTransitionTime` moves only when the status does (Kubernetes API conventions)."""
+    before = next((c for c in subject.previous.conditions if c.type == condition.type), None)
+    same = before is not None and before.status == condition.status and before.last_transition_time
+    moved = before.last_transition_time if same and before is not None else timestamp(now.wall)
+    return msgspec.structs.replace(condition, observed_generation=subject.generation, last_transition_time=moved)
+
+
+def _metrics(plan: Plan | None, memory: Memory) -> tuple[MetricStatus, ...]:
+    if plan is None:
+        return ()
+    shown = {metric.name: metric for metric in memory.shown}
+    rows = []
+    for limit in plan.limits:
+        if memory.failing_since is not None:
+            reason = memory.source_reason[:MAX_MESSAGE]
+            rows.append(MetricStatus(name=limit.name, verdict=Verdict.SOURCE_ERROR, message=reason))
+        elif limit.name in shown:
+            metric = shown[limit.name]
+            rows.append(
+                MetricStatus(
+                    name=limit.name,
+                    verdict=metric.verdict,
+                    canary=show(limit, metric.canary),
+                    stable=show(limit, metric.stable),
+                    limit=f"max {show(limit, limit.limit)}" if limit.quantile else f"min {limit.limit:g}%",
+                    message=metric.message[:MAX_MESSAGE],
+                )
+            )
+    return tuple(rows)
+
+
+def _next(state: State, decision: Decision, now: Now) -> str | None:
+    if state.phase not in RUNNING or decision.wake_at is None:
+        return None
+    return timestamp(now.wall + max(decision.wake_at - now.monotonic, 0.0))
+
+
+def _history(entries: tuple[HistoryEntry, ...], state: State, now: Now) -> tuple[HistoryEntry, ...]:
+    """Newest first; a finished rollout is known by its revision and its start."""
+    if state.phase not in (Phase.PROMOTED, Phase.ROLLED_BACK) or not state.revision or not state.started:
+        return entries
+    started = timestamp(state.started)
+    if any(e.revision == state.revision and e.started_at == started for e in entries):
+        return entries
+    entry = HistoryEntry(
+        revision=state.revision,
+        started_at=started,
+        ended_at=timestamp(state.since or now.wall),
+        outcome=state.phase.value,
+        reason=state.reason or state.phase.value,
+    )
+    return (entry, *entries)[:MAX_HISTORY]
+
+
+def _record(observed: Observed, state: State, version: str) -> Record:
+    return Record(
+        seq=state.seq,
+        epoch=state.epoch,
+        split_uid=observed.split.uid if observed.split else "",
+        serving=state.serving,
+        promoted=state.promoted,
+        rejected=state.rejected,
+        command=state.command,
+        abort=state.abort,
+        split_version=version,
+    )

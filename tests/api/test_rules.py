@@ -1,0 +1,179 @@
+"""Every rule means the same in CEL and in Python."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import cel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from canary.api.rules import RULES, Rule, by_cel
+
+WEEK = "168h0m0.001s"
+PODS = {"stable": "web-v1", "canary": "web-v2"}
+
+# For each rule, by a part of its message and the end of its path: values that it accepts and values that it refuses.
+CASES: tuple[tuple[str, str, list[Any], list[Any]], ...] = (
+    ("spec", "exactly one of `steps` and `ramp`", [{"steps": []}, {"ramp": {}}], [{}, {"steps": [], "ramp": {}}]),
+    (
+        "spec.steps[]",
+        "exactly one of `weight` and `approval`",
+        [{"weight": 5}, {"approval": "qa"}],
+        [{}, {"hold": "1m"}, {"weight": 5, "approval": "qa"}],
+    ),
+    (
+        "spec.steps[]",
+        "must stand beside a `weight`",
+        [{"approval": "qa"}, {"weight": 5, "hold": "1m", "minRequests": 5}],
+        [{"approval": "qa", "hold": "1m"}, {"approval": "qa", "minRequests": 5}],
+    ),
+    (
+        "spec.steps",
+        "greater than the one before",
+        [[{"weight": 5}], [{"weight": 5}, {"approval": "qa"}, {"weight": 6}], [{"approval": "qa"}]],
+        [[{"weight": 5}, {"weight": 5}], [{"weight": 6}, {"approval": "qa"}, {"weight": 5}]],
+    ),
+    (
+        "spec.steps",
+        "name of its own",
+        [[{"approval": "a"}, {"approval": "b"}], [{"weight": 5}]],
+        [[{"approval": "a"}, {"weight": 5}, {"approval": "a"}]],
+    ),
+    ("spec.ramp", "not be greater than", [{"from": 5, "to": 5}, {"from": 5, "to": 6}], [{"from": 6, "to": 5}]),
+    ("spec.steps[].hold", "0s to 168h", ["0", "0s", "168h"], [WEEK, "", "1d", "-1s", "9999999999999999h"]),
+    ("spec.ramp.hold", "0s to 168h", ["0s", "168h"], [WEEK]),
+    ("spec.backends", "another Service than `stable`", [PODS], [{"stable": "web", "canary": "web"}]),
+    (
+        "spec",
+        "than the root",
+        [{"backends": PODS, "service": {"name": "web"}}],
+        [{"backends": {"stable": "web", "canary": "web"}, "service": {"name": "web"}}],
+    ),
+    ("spec.traffic.settle", "0s to 10m", ["0s", "10m"], ["10m1s"]),
+    ("spec.progressDeadline", "1s to 168h", ["1s", "168h"], ["999ms", WEEK]),
+    ("spec.analysis.interval", "1s to 1h", ["1s", "1h"], ["0s", "1ns", "999ms", "61m", "999999h"]),
+    ("spec.analysis.warmup", "0s to 24h", ["0s", "24h"], ["24h1s"]),
+    ("spec.analysis.noData.timeout", "1s to 168h", ["1s"], ["0s"]),
+    ("spec.analysis.sourceError.timeout", "1s to 168h", ["1s"], ["0s"]),
+    ("spec.analysis.metrics[].max", "1ms to 1h", ["1ms", "1h"], ["0s", "2h"]),
+    ("spec.analysis.metrics[].min", "above 0, up to 100", [1, 100, "0.01", "100.0"], [0, "0.0", 101, "100.1", "low"]),
+    (
+        "spec.analysis.metrics[]",
+        "must have either",
+        [{"min": 99}, {"quantile": "p99", "max": "1s"}],
+        [{}, {"max": "1s"}, {"quantile": "p99"}, {"min": 1, "max": "1s"}, {"quantile": "p99", "min": 1}],
+    ),
+    (
+        "spec.analysis.metrics[]",
+        "below `min`",
+        [{"min": 99}, {"rollbackAt": 5}, {"min": "99", "rollbackAt": 98}, {"min": 1, "rollbackAt": "0.5"}],
+        [
+            {"min": 99, "rollbackAt": "99.0"},
+            {"min": 9, "rollbackAt": 10},
+            {"min": 9, "rollbackAt": "0"},
+            {"min": 99, "rollbackAt": "5s"},
+        ],
+    ),
+    (
+        "spec.analysis.metrics[]",
+        "above `max`",
+        [{"max": "1s"}, {"rollbackAt": "1s"}, {"max": "1s", "rollbackAt": "1001ms"}],
+        [{"max": "1s", "rollbackAt": "1000ms"}, {"max": "1s", "rollbackAt": 90}, {"max": "1s", "rollbackAt": "90"}],
+    ),
+)
+
+
+def in_cel(rule: Rule, new: Any, old: Any = None) -> bool:
+    """The verdict of the rule's CEL text. `isSorted` is of Kubernetes' CEL library, so it is given here."""
+    context = cel.Context({"self": new, "oldSelf": old})
+    context.add_function("isSorted", lambda items: all(low <= high for low, high in pairwise(items)))
+    try:
+        return bool(cel.evaluate(rule.cel, context))
+    except (RuntimeError, TypeError, ValueError):
+        return False
+
+
+def chosen(path: str, words: str) -> list[Rule]:
+    return [rule for rule in RULES if rule.path == path and words in rule.message]
+
+
+@pytest.mark.parametrize(("path", "words", "accepted", "refused"), CASES, ids=[f"{c[0]} {c[1]}" for c in CASES])
+def test_a_rule_accepts_and_refuses_alike_in_cel_and_in_python(
+    path: str, words: str, accepted: list[Any], refused: list[Any]
+) -> None:
+    rules = chosen(path, words)
+    assert rules
+    for rule in rules:
+        assert [(v, rule.holds(v), in_cel(rule, v)) for v in accepted] == [(v, True, True) for v in accepted]
+        assert [(v, rule.holds(v), in_cel(rule, v)) for v in refused] == [(v, False, False) for v in refused]
+
+
+def test_no_rule_is_without_a_case() -> None:
+    cased = {id(rule) for path, words, _, _ in CASES for rule in chosen(path, words)}
+    assert [rule for rule in RULES if id(rule) not in cased and not rule.transition] == []
+
+
+def test_the_root_service_cannot_change() -> None:
+    (rule,) = [rule for rule in RULES if rule.transition]
+    assert rule.path == "spec.service.name"
+    for new, old in (("web", "web"), ("web", "shop")):
+        assert rule.holds(new, old) == in_cel(rule, new, old) == (new == old)
+
+
+def test_a_transition_rule_says_nothing_about_a_new_object() -> None:
+    (rule,) = [rule for rule in RULES if rule.transition]
+    assert rule.holds("web")
+
+
+def test_a_rule_reads_the_fields_whose_values_it_compares() -> None:
+    assert by_cel()["self.backends.stable != self.service.name"].reads == {"backends.stable", "service.name"}
+    assert by_cel()["has(self.steps) != has(self.ramp)"].reads == frozenset()
+
+
+DURATIONS = st.sampled_from(["0", "0s", "1ns", "1ms", "999ms", "1s", "1m30s", ".5s", "1.5h", "10m", "1h", "24h", WEEK])
+PERCENTS = st.one_of(
+    st.integers(1, 100),
+    st.decimals(0, 100, places=2, allow_nan=False).map(str),
+    st.integers(0, 99).map("{:02d}.5".format),
+)
+NAMES = st.sampled_from(["web", "web-v1", "web-v2"])
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+STEPS = some(
+    weight=st.integers(1, 100), hold=DURATIONS, minRequests=st.integers(0, 9), approval=st.sampled_from(["a", "b"])
+)
+METRICS = some(
+    min=PERCENTS, quantile=st.just("p99"), max=DURATIONS, rollbackAt=st.one_of(PERCENTS, DURATIONS, st.just("90"))
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "spec": st.fixed_dictionaries(
+        {
+            "backends": st.fixed_dictionaries({"stable": NAMES, "canary": NAMES}),
+            "service": st.fixed_dictionaries({"name": NAMES}),
+        },
+        optional={"steps": st.just([]), "ramp": st.just({})},
+    ),
+    "spec.backends": st.fixed_dictionaries({"stable": NAMES, "canary": NAMES}),
+    "spec.service.name": NAMES,
+    "spec.steps": st.lists(STEPS, min_size=1, max_size=5),
+    "spec.steps[]": STEPS,
+    "spec.ramp": st.fixed_dictionaries({"from": st.integers(1, 100), "to": st.integers(1, 100)}),
+    "spec.analysis.metrics[]": METRICS,
+    "spec.analysis.metrics[].min": PERCENTS,
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_cel_and_python_agree_on_every_value(data: st.DataObject) -> None:
+    rule = data.draw(st.sampled_from(RULES))
+    values = VALUES.get(rule.path, DURATIONS)
+    new, old = data.draw(values), data.draw(values)
+    assert rule.holds(new, old) == in_cel(rule, new, old), (rule.cel, new, old)
