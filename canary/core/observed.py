@@ -92,9 +92,9 @@ class Observed(msgspec.Struct, frozen=True):
 
     `plan` is `None` when the spec is invalid, with `invalid` saying why; `last_plan` is the last valid one this process
     knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. The problems and
-    `conflict` are sentences, empty when all is well: `version_problem` means that no TrafficSplit can be written,
-    `write_problem` that the API server refuses the write that is due. `live` says that Canary and endpoints were read
-    from the API server just now, before the split.
+    `conflict` are sentences, empty when all is well: `version_problem` means that no TrafficSplit can be written
+    (`version_missing`: not yet). `live` says that Canary and endpoints were read from the API server just now, before
+    the split.
     """
 
     uid: str
@@ -111,7 +111,7 @@ class Observed(msgspec.Struct, frozen=True):
     root_problem: str = ""
     target_problem: str = ""
     version_problem: str = ""
-    write_problem: str = ""
+    version_missing: bool = False
     conflict: str = ""
     adopt: bool = False
     live: bool = False

@@ -58,7 +58,8 @@ def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
 def _blocked(observed: Observed) -> Outlook | None:
     split = observed.split
     if observed.version_problem:
-        return Outlook("TrafficSplitUnavailable", observed.version_problem, blocked=True)
+        reason = "WaitingForTrafficSplit" if observed.version_missing else "TrafficSplitUnavailable"
+        return Outlook(reason, observed.version_problem, blocked=not observed.version_missing)
     if observed.conflict:
         return Outlook("TrafficConflict", observed.conflict, blocked=True)
     if split is None:

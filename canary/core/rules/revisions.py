@@ -83,7 +83,7 @@ def fresh(s: Situation, revision: str) -> dict[str, Any]:
     return {
         "revision": revision, "canary": plan.canary, "plan": plan.hash, "trial": plan.label, "weight": 0, "step": 0,
         "failed": 0, "lost": 0, "approvals": (), "pause": "", "reason": "", "note": "", "gate": None,
-        "since": s.now.wall, "started": s.now.wall,
+        "since": s.now.wall, "started": s.now.wall, "promoted": s.state.promoted or s.serving_side.revision,
     }  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def serving_changed(s: Situation) -> Decision | None:
     if not revision or revision == s.state.promoted:
         return None
     if not s.state.promoted:
-        return propose(s, None, say("Initialized", f"{revision} serves all traffic"), promoted=revision)
+        return propose(s, None, (), promoted=revision)
     note = (
         f"{revision} replaced {s.state.promoted} behind {s.state.serving} without a canary: that Service serves already"
     )

@@ -1,0 +1,162 @@
+"""From a wish to a write: read live, decide again on what was read, write once.
+
+Down needs the split alone. Up, and everything else that is guarded, also needs the Canary and the endpoints, read
+before the split; when state has to be rebuilt, the Canary is read once more after the split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from canary.api.canary import Canary
+from canary.api.kinds import EndpointSlice
+from canary.controller.session import Session
+from canary.controller.telemetry import Telemetry
+from canary.controller.watches import CANARIES
+from canary.controller.world import SERVICE_NAME_LABEL, World
+from canary.core.decide import evaluate
+from canary.core.decision import Act, Change, Decision, Direction
+from canary.core.memory import trusted_state
+from canary.core.observed import Now, Observed
+from canary.kube.client import Client
+from canary.kube.clock import Clock
+from canary.kube.errors import Conflict, KubeError
+from canary.kube.resources import ENDPOINT_SLICES
+from canary.traffic.fence import Fence, Live, TooOld
+from canary.traffic.view import Owner
+
+MAX_LOOKS = 5
+"""How often one reconcile looks again before it lets others work."""
+
+
+class NotLeading(Exception):
+    """Another process holds the Lease: this one must not raise anything."""
+
+
+class WriteFailed(Exception):
+    """A write that is still wanted did not happen; `direction` says how urgent it is."""
+
+    def __init__(self, change: Change, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.direction = change.direction
+        self.cause = cause
+
+
+class Look(NamedTuple):
+    """One live look: what was read, what was made of it, and what is wanted now."""
+
+    canary: Canary
+    live: Live | None
+    observed: Observed
+    decision: Decision
+    guarded: bool
+
+
+class Actor:
+    """`verify` reads the Lease and says whether this process holds it; always true without leader election."""
+
+    def __init__(
+        self,
+        world: World,
+        fence: Fence,
+        client: Client,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
+        verify: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._world = world
+        self._fence = fence
+        self._client = client
+        self._clock = clock
+        self._telemetry = telemetry
+        self._verify = verify
+
+    def now(self) -> Now:
+        return Now(self._clock.monotonic(), self._clock.now().timestamp())
+
+    async def carry_out(self, session: Session, canary: Canary, owner: Owner, change: Change) -> Look | None:
+        """Make `change`, or what has become of the wish for it; `None` when it must be decided anew from the caches.
+
+        Raises `WriteFailed`, or `ResourceGone` when the version is no longer served.
+        """
+        wanted = change
+        try:
+            for _ in range(MAX_LOOKS):
+                look = await self._look(session, canary, owner, guarded=wanted.guarded)
+                if look.decision.change is None:
+                    return look
+                wanted = look.decision.change
+                if wanted.guarded and not look.guarded:
+                    continue
+                try:
+                    return await self._write(session, owner, look, wanted)
+                except (Conflict, TooOld) as error:
+                    self._telemetry.refused(session.key, wanted, error)
+                    if wanted.direction is not Direction.DOWN:
+                        return None
+        except KubeError as error:
+            self._telemetry.refused(session.key, wanted, error)
+            raise WriteFailed(wanted, error) from error
+        return None
+
+    async def read(self, session: Session, owner: Owner) -> Live | None:
+        """The split as it is now. Raises `ResourceGone` or a `KubeError`."""
+        assert session.version is not None  # the caller has chosen one
+        return await self._fence.read(session.version, owner)
+
+    async def _look(self, session: Session, canary: Canary, owner: Owner, *, guarded: bool) -> Look:
+        slices: tuple[EndpointSlice, ...] | None = None
+        if guarded:
+            canary = await self._read_canary(session, canary)
+            slices = await self._read_slices(session)
+        live = await self.read(session, owner)
+        split = live.view if live else None
+        observed = self._world.observe(session, canary, split, slices=slices)
+        if trusted_state(observed, session.memory) is None and not observed.deleting:
+            # What the record forbids counts as of after the state was seen missing.
+            canary = await self._read_canary(session, canary)
+            observed = self._world.observe(session, canary, split, slices=slices)
+        session.memory, decision = evaluate(observed, session.memory, (), self.now())
+        return Look(canary, live, observed, decision, guarded)
+
+    async def _read_canary(self, session: Session, cached: Canary) -> Canary:
+        namespace, name = session.key
+        canary = await self._client.get(CANARIES, name, namespace, type=Canary, attempts=1)
+        if canary.metadata.uid != session.uid:
+            return cached
+        session.read_spec(canary)
+        return canary
+
+    async def _read_slices(self, session: Session) -> tuple[EndpointSlice, ...]:
+        selector = f"{SERVICE_NAME_LABEL} in ({','.join(sorted(session.backends))})"
+        found = await self._client.list(
+            ENDPOINT_SLICES, session.key[0], type=EndpointSlice, label_selector=selector, timeout=5.0, attempts=1
+        )
+        return found.items
+
+    async def _write(self, session: Session, owner: Owner, look: Look, change: Change) -> Look:
+        assert session.version is not None
+        epoch = await self._epoch(session, look, change)
+        live = await self._fence.write(session.version, owner, look.live, change, epoch=epoch)
+        if change.direction is not Direction.DOWN or change.act is Act.CREATE:
+            session.epoch = epoch
+        breach = session.memory.breach()
+        since = self._clock.monotonic() - breach.end if breach and change.state.reason == "CheckFailed" else None
+        self._telemetry.wrote(session.key, change, since_breach=since)
+        session.memory, decision = evaluate(
+            self._world.observe(session, look.canary, live.view), session.memory, (), self.now()
+        )
+        return Look(look.canary, live, look.observed, decision, look.guarded)
+
+    async def _epoch(self, session: Session, look: Look, change: Change) -> int:
+        """The epoch to write. One that is not this process's own is taken over only by the holder of the Lease."""
+        stored = change.state.epoch
+        if change.direction is Direction.DOWN and change.act is not Act.CREATE:
+            return stored
+        if session.epoch == stored and look.live is not None:
+            return stored
+        if not await self._verify():
+            raise NotLeading
+        return stored + 1

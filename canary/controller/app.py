@@ -1,0 +1,217 @@
+"""The controller as one thing: its parts wired together, leading or standing by, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import structlog
+
+from canary.api.canary import Canary
+from canary.api.kinds import EndpointSlice, Service, TrafficSplit
+from canary.api.names import REPORTING_CONTROLLER
+from canary.controller.act import Actor
+from canary.controller.pods import PodIndex
+from canary.controller.reconcile import SOON, Reconciler
+from canary.controller.report import Reporter
+from canary.controller.telemetry import Silent, Telemetry
+from canary.controller.watches import Watches
+from canary.controller.world import SERVICE_NAME_LABEL, World
+from canary.kube.backoff import Backoff
+from canary.kube.client import Client
+from canary.kube.clock import Clock
+from canary.kube.lease import LeaseElector, LeaseTiming
+from canary.kube.queue import Workers, WorkQueue
+from canary.kube.recorder import EventRecorder
+from canary.kube.store import Key
+from canary.metrics.groups import MetricsGroups
+from canary.metrics.source import Source
+from canary.traffic.fence import Fence
+from canary.traffic.versions import Discovery
+
+RECONCILE_TIMEOUT = 60.0
+DRAIN = 5.0
+"""Seconds in which running reconciles may end after SIGTERM; the rest of ten is for events and the Lease."""
+FLUSH = 2.0
+_log = structlog.get_logger("canary.controller")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one controller process runs. `identity` must be unique across restarts; no namespaces means all."""
+
+    identity: str
+    namespaces: tuple[str, ...] = ()
+    workers: int = 16
+    leader_elect: bool = True
+    lease_namespace: str = "default"
+    lease_name: str = "canary-controller"
+    lease_timing: LeaseTiming = field(default_factory=LeaseTiming)
+
+
+class Controller:
+    """One controller process. `client` and `source` are its ways to the world; time and chance come in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        source: Source,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self.settings = settings
+        self._client = client
+        self._clock = clock
+        telemetry = telemetry or Silent()
+        self.queue = WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0))
+        self.recorder = EventRecorder(
+            client, controller=REPORTING_CONTROLLER, instance=settings.identity, clock=clock, rng=rng,
+            on_error=lambda name, error: _log.warning("event not posted", event_name=name, error=str(error)),
+        )  # fmt: skip
+        discovery = Discovery(client)
+        self.watches = Watches(
+            client, discovery, clock=clock, rng=rng, namespaces=settings.namespaces, on_view=self._view,
+            on_error=lambda error: _log.warning("watch failed", error=str(error)),
+        )  # fmt: skip
+        pods = PodIndex(client)
+        self.world = World(pods, self.watches.slices_known, self.watches.services_known)
+        self.elector = self._elector(rng) if settings.leader_elect else None
+        fence = Fence(client, writer=settings.identity, clock=clock)
+        actor = Actor(self.world, fence, client, clock=clock, telemetry=telemetry, verify=self._verify)
+        self.groups = MetricsGroups(source, clock=clock, rng=rng, on_reading=self._reading)
+        self.reconciler = Reconciler(
+            world=self.world, watches=self.watches, actor=actor, reporter=Reporter(client, self.recorder),
+            discovery=discovery, groups=self.groups, queue=self.queue, telemetry=telemetry, rng=rng,
+        )  # fmt: skip
+        self.workers = Workers(
+            self.queue, self._reconcile, count=settings.workers, timeout=RECONCILE_TIMEOUT, on_error=self._on_error
+        )
+        self._stop = asyncio.Event()
+        self._subscribe()
+
+    @property
+    def is_leader(self) -> bool:
+        return self.elector is None or self.elector.is_leader
+
+    @property
+    def ready(self) -> bool:
+        """Everything has been listed once."""
+        return self.world.canaries.synced
+
+    def stop(self) -> None:
+        """Ask `run` to end: running reconciles are let finish, the Lease is released last."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Work until `stop`, or until the Lease is lost, which raises `LeadershipLost`."""
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self.watches.run(self.world), name="watches"),
+                group.create_task(self.recorder.run(), name="events"),
+                group.create_task(self.groups.run(), name="metrics"),
+            ]
+            leading = group.create_task(self._lead(), name="leading")
+            stopping = asyncio.create_task(self._stop.wait(), name="stop")
+            try:
+                await asyncio.wait((leading, stopping), return_when=asyncio.FIRST_COMPLETED)
+                leading.cancel()
+                await asyncio.wait((leading,))
+            finally:
+                stopping.cancel()
+                for task in background:
+                    task.cancel()
+
+    async def _lead(self) -> None:
+        if self.elector is None:
+            await self._work()
+        else:
+            await self.elector.run(self._work, self._drained)
+
+    async def _work(self) -> None:
+        """Empty the queue while this process leads; cancellation lets running reconciles finish first."""
+        await self.world.canaries.wait_synced()
+        for key in tuple(self.world.canaries.keys()):
+            self.queue.add(key)
+        workers = asyncio.create_task(self.workers.run(), name="workers")
+        try:
+            await asyncio.shield(workers)
+        finally:
+            self.queue.close()
+            await asyncio.wait((workers,), timeout=DRAIN)
+            workers.cancel()
+            await asyncio.wait((workers,))
+            await self.recorder.flush(FLUSH)
+
+    async def _drained(self) -> None:
+        if not self._stop.is_set():
+            raise LeadershipLost("the Lease is held by another process or could not be renewed")
+
+    async def _verify(self) -> bool:
+        return self.elector is None or await self.elector.verify()
+
+    async def _reconcile(self, key: Key) -> float | None:
+        if not self.is_leader:
+            return None
+        with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1]):
+            return await self.reconciler(key)
+
+    def _elector(self, rng: random.Random) -> LeaseElector:
+        return LeaseElector(
+            self._client, namespace=self.settings.lease_namespace, name=self.settings.lease_name,
+            identity=self.settings.identity, clock=self._clock, rng=rng, timing=self.settings.lease_timing,
+            on_error=lambda error: _log.warning("lease request failed", error=str(error)),
+        )  # fmt: skip
+
+    def _on_error(self, key: Key, error: Exception, delay: float) -> None:
+        _log.warning(
+            "reconcile failed", namespace=key[0], name=key[1], error=f"{type(error).__name__}: {error}", again_in=delay
+        )
+
+    def _reading(self, key: object) -> None:
+        assert isinstance(key, tuple)  # subscriptions are made under keys of Canaries
+        self.reconciler.on_reading((key[0], key[1]))
+
+    def _view(self, namespace: str) -> None:
+        for key in self.world.interests.in_namespace(namespace):
+            self.queue.add(key)
+
+    def _subscribe(self) -> None:
+        self.world.canaries.subscribe(self._canary_changed)
+        self.world.splits.subscribe(self._split_changed)
+        self.world.services.subscribe(self._service_changed)
+        self.world.slices.subscribe(self._slice_changed)
+
+    def _canary_changed(self, key: Key, old: Canary | None, new: Canary | None) -> None:
+        """Our own status writes wake nobody."""
+        if old is None or new is None:
+            self.queue.add(key)
+            return
+        before, after = old.metadata, new.metadata
+        relevant = before.generation != after.generation or before.annotations != after.annotations
+        if relevant or before.deletion_timestamp != after.deletion_timestamp:
+            self.queue.add(key, SOON)
+
+    def _split_changed(self, key: Key, old: TrafficSplit | None, new: TrafficSplit | None) -> None:
+        for split in (old, new):
+            if split is not None:
+                for canary in self.world.interests.canaries(key[0], split.spec.service):
+                    self.queue.add(canary, SOON)
+
+    def _service_changed(self, key: Key, old: Service | None, new: Service | None) -> None:
+        for canary in self.world.interests.canaries(*key):
+            self.queue.add(canary)
+
+    def _slice_changed(self, key: Key, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        piece = new or old
+        if piece is not None:
+            service = piece.metadata.labels.get(SERVICE_NAME_LABEL, "")
+            for canary in self.world.interests.canaries(key[0], service):
+                self.queue.add(canary, SOON)
+
+
+class LeadershipLost(Exception):
+    """This process no longer leads and must exit: a new one starts with a clean memory."""

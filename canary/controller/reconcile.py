@@ -1,0 +1,256 @@
+"""One look at one Canary: observe, decide, act; then, and only then, tell."""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+
+from canary.api.canary import Canary
+from canary.controller.act import Actor, NotLeading, WriteFailed
+from canary.controller.report import Reporter
+from canary.controller.session import Session
+from canary.controller.telemetry import Telemetry
+from canary.controller.watches import Watches
+from canary.controller.world import World, record_of
+from canary.core.decide import evaluate
+from canary.core.decision import Act, Decision, Direction, Outlook
+from canary.core.memory import trusted_state
+from canary.core.observed import Observed, Split
+from canary.core.state import State
+from canary.core.verdict import Verdict, judge
+from canary.core.window import Reading, Window
+from canary.kube.errors import BadRequest, Conflict, Forbidden, Invalid, KubeError, Throttled, TooLarge
+from canary.kube.queue import WorkQueue
+from canary.kube.store import Key
+from canary.metrics.groups import MetricsGroups, Target
+from canary.traffic.fence import ResourceGone
+from canary.traffic.versions import Discovery, NoTrafficSplit, VersionError
+from canary.traffic.view import Owner, split_view
+
+URGENT, SOON = 9, 5
+MAX_WRITES = 8
+"""How many writes one reconcile makes before it lets others work."""
+PODS_AGAIN = 1.0
+"""Seconds between two lists of pods for endpoints that name a pod which no list had."""
+DISCOVER_AGAIN = 10.0
+REFUSALS = (Invalid, Forbidden, BadRequest, TooLarge)
+_log = structlog.get_logger("canary.controller")
+
+
+class Reconciler:
+    """Callable with a key, as the workers do; everything that is kept per Canary is in its `Session`."""
+
+    def __init__(
+        self, *, world: World, watches: Watches, actor: Actor, reporter: Reporter, discovery: Discovery,
+        groups: MetricsGroups, queue: WorkQueue, telemetry: Telemetry, rng: random.Random,
+    ) -> None:  # fmt: skip
+        self.sessions: dict[Key, Session] = {}
+        self._world = world
+        self._watches = watches
+        self._actor = actor
+        self._reporter = reporter
+        self._discovery = discovery
+        self._groups = groups
+        self._queue = queue
+        self._telemetry = telemetry
+        self._rng = rng
+        self._readings: dict[Key, list[Reading]] = {}
+        self._listed_at: dict[Key, float] = {}
+
+    def on_reading(self, key: Key) -> None:
+        """A metrics window has come: one that looks breached goes before all others."""
+        readings = self._groups.take(key)
+        self._readings.setdefault(key, []).extend(readings)
+        session = self.sessions.get(key)
+        bad = session is not None and any(_suspicious(session, reading) for reading in readings)
+        self._queue.add(key, URGENT if bad else SOON)
+
+    async def __call__(self, key: Key) -> float | None:
+        canary = self._world.canaries.get(*key)
+        if canary is None:
+            self._forget(key)
+            return None
+        session = self._session(key, canary)
+        session.read_spec(canary)
+        owner = self._world.owner(session, canary)
+        await self._choose_version(session, canary, owner)
+        split, known = self._cached_split(session, owner)
+        observed = self._world.observe(session, canary, split, split_known=known)
+        failure: WriteFailed | None = None
+        try:
+            canary, observed, decision, again = await self._act(session, canary, owner, observed)
+        except WriteFailed as error:
+            failure, decision, again = error, self._failed(session, error), False
+        except NotLeading:
+            return None
+        except ResourceGone:
+            self._discovery.invalidate()
+            session.version = None
+            return 0.1
+        await self._tell(session, canary, observed, decision)
+        listed = await self._list_pods(session, trusted_state(observed, session.memory))
+        return self._wake(key, session, decision, failure, again=again, listed=listed)
+
+    async def _act(
+        self, session: Session, canary: Canary, owner: Owner | None, observed: Observed
+    ) -> tuple[Canary, Observed, Decision, bool]:
+        """Write until nothing is due; the last look, and whether it must be looked at again at once."""
+        readings = tuple(self._readings.pop(session.key, ()))
+        decision = Decision()
+        for _ in range(MAX_WRITES):
+            session.memory, decision = evaluate(observed, session.memory, readings, self._actor.now())
+            readings = ()
+            if decision.change is None or owner is None or session.version is None:
+                return canary, observed, decision, False
+            if decision.change.act is Act.CREATE or trusted_state(observed, session.memory) is None:
+                await self._reporter.finalizer(session, canary, wanted=True)
+            look = await self._actor.carry_out(session, canary, owner, decision.change)
+            if look is None:
+                return canary, observed, decision, True
+            session.write_problem = ""
+            canary = look.canary
+            observed = self._world.observe(session, canary, look.live.view if look.live else None)
+            self._reporter.say(session, canary, observed)
+        return canary, observed, decision, True
+
+    async def _tell(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> None:
+        state = trusted_state(observed, session.memory)
+        self._reporter.say(session, canary, observed)
+        self._telemetry.looked(session.key, observed, state, session.memory, decision)
+        self._follow(session, observed, state)
+        if decision.change is not None and not session.write_problem:
+            return
+        if decision.outlook is not None and decision.outlook.reason == "Deleting" and observed.deleting:
+            await self._reporter.finalizer(session, canary, wanted=False)
+            return
+        try:
+            status = await self._reporter.status(session, canary, observed, decision, self._actor.now())
+        except Conflict:
+            # The Canary has changed: its event is on the way, and brings this back.
+            self._queue.add_after(session.key, 0.2)
+            return
+        await self._reporter.consume(session, canary, state, status)
+
+    def _follow(self, session: Session, observed: Observed, state: State | None) -> None:
+        """Watch the Services that matter now, and read metrics only while a rollout runs."""
+        plan = session.plan or session.last_plan
+        services = {*session.services(state), *([plan.root] if plan else [])}
+        namespace = session.key[0]
+        if self._world.interests.set(session.key, services):
+            self._watches.set_names(namespace, self._world.interests.services(namespace))
+        if state is None or plan is None or not state.running or observed.deleting:
+            self._groups.unsubscribe(session.key)
+            return
+        workloads = self._world.workloads(session, state)
+        if workloads is not None:
+            target = Target(namespace, workloads.kind, plan.interval, workloads.stable, workloads.canary)
+            self._groups.subscribe(session.key, target)
+
+    async def _list_pods(self, session: Session, state: State | None) -> float | None:
+        """List the pods of endpoints that nobody has looked at; in how many seconds to look again, if need be."""
+        unseen = self._world.unseen_pods(session, state)
+        if not unseen:
+            return None
+        now = self._actor.now().monotonic
+        due = self._listed_at.get(session.key, float("-inf")) + PODS_AGAIN
+        if now < due:
+            return due - now
+        self._listed_at[session.key] = now
+        for service in unseen:
+            await self._world.pods.refresh(service)
+        return 0.0
+
+    def _wake(
+        self,
+        key: Key,
+        session: Session,
+        decision: Decision,
+        failure: WriteFailed | None,
+        *,
+        again: bool,
+        listed: float | None,
+    ) -> float | None:
+        if failure is not None:
+            if failure.direction is not Direction.DOWN:
+                raise failure
+            self._queue.add_after(key, self._pause(failure.cause), URGENT)
+            return None
+        if again:
+            self._queue.add_after(key, self._rng.uniform(0.0, 0.05), SOON)
+            return None
+        delays = [] if listed is None else [listed]
+        if session.version is None and session.version_problem:
+            delays.append(DISCOVER_AGAIN)
+        if decision.wake_at is not None:
+            delays.append(max(decision.wake_at - self._actor.now().monotonic, 0.0))
+        return min(delays, default=None)
+
+    def _pause(self, error: Exception) -> float:
+        """Before the next try of a lowering: jitter, or what the API server asks for, never a growing back-off."""
+        asked = error.retry_after if isinstance(error, Throttled) and error.retry_after else 0.0
+        return min(max(asked, self._rng.uniform(0.05, 0.5)), 30.0)
+
+    def _failed(self, session: Session, failure: WriteFailed) -> Decision:
+        if isinstance(failure.cause, REFUSALS):
+            session.write_problem = f"the API server refuses the write of the TrafficSplit: {failure.cause}"
+            return Decision(outlook=Outlook("TrafficWriteRefused", session.write_problem, blocked=True))
+        _log.warning("write failed", canary=session.regarding, direction=failure.direction, error=str(failure.cause))
+        return Decision(outlook=Outlook("WaitingForTrafficSplit", f"the API server does not answer: {failure.cause}"))
+
+    async def _choose_version(self, session: Session, canary: Canary, owner: Owner | None) -> None:
+        """The version pinned in the record while it is served and nothing else is asked for; else by discovery."""
+        if owner is None:
+            return
+        stored = self._world.splits.get(owner.namespace, owner.root)
+        matches = stored is not None and bool(stored.spec.matches)
+        pinned = record_of(canary).split_version
+        asked = session.asked_version
+        try:
+            served = await self._discovery.served()
+            if asked == "Auto" and pinned.rpartition("/")[2] in served.versions and not matches:
+                asked = pinned
+            session.version = await self._discovery.version(asked, matches=matches)
+            session.version_problem, session.version_missing = "", False
+        except VersionError as error:
+            session.version, session.version_problem = None, str(error)
+            session.version_missing = isinstance(error, NoTrafficSplit)
+            self._discovery.invalidate()
+        except KubeError:
+            # What was chosen before still is the best guess; without one there is nothing to be done yet.
+            if session.version is None:
+                raise
+
+    def _cached_split(self, session: Session, owner: Owner | None) -> tuple[Split | None, bool]:
+        if owner is None:
+            return None, True
+        stored = self._world.splits.get(owner.namespace, owner.root)
+        if stored is None:
+            return None, session.version is None or self._world.splits.synced
+        return split_view(stored, owner), True
+
+    def _session(self, key: Key, canary: Canary) -> Session:
+        session = self.sessions.get(key)
+        if session is None or session.uid != canary.metadata.uid:
+            self._groups.unsubscribe(key)
+            session = self.sessions[key] = Session(key, canary.metadata.uid)
+        return session
+
+    def _forget(self, key: Key) -> None:
+        self.sessions.pop(key, None)
+        self._readings.pop(key, None)
+        self._listed_at.pop(key, None)
+        self._groups.unsubscribe(key)
+        self._world.interests.drop(key)
+        namespace = key[0]
+        names = self._world.interests.services(namespace)
+        self._watches.set_names(namespace, names)
+        self._world.pods.drop(namespace, names)
+        self._telemetry.dropped(key)
+
+
+def _suspicious(session: Session, reading: Reading) -> bool:
+    plan = session.plan or session.last_plan
+    if plan is None or not isinstance(reading, Window):
+        return False
+    return judge(plan, reading, session.memory.pool).verdict is Verdict.BREACH

@@ -1,0 +1,103 @@
+"""What is told after traffic is where it belongs: events, status, answered annotations, the finalizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from canary.api.canary import Canary, CanaryStatus, status_of
+from canary.api.names import ABORT_ANNOTATION, COMMAND_ANNOTATION, FINALIZER
+from canary.controller.session import Session
+from canary.controller.watches import CANARIES
+from canary.core.commands import command_id
+from canary.core.decision import Decision
+from canary.core.memory import trusted_state
+from canary.core.observed import Now, Observed
+from canary.core.state import State
+from canary.core.status import Subject, material, project
+from canary.kube.client import Client, PatchKind
+from canary.kube.errors import Conflict, Invalid, NotFound
+from canary.kube.finalizers import add_finalizer, remove_finalizer
+from canary.kube.recorder import EventRecorder, Reference
+from canary.notify.events import announce
+from canary.traffic.versions import GROUP as SPLIT_GROUP
+
+REFRESH = 60.0
+"""Seconds between two writes of a status in which only values have changed."""
+
+
+class Reporter:
+    def __init__(self, client: Client, recorder: EventRecorder) -> None:
+        self._client = client
+        self._recorder = recorder
+
+    def say(self, session: Session, canary: Canary, observed: Observed) -> None:
+        """The events of the last write, once per process and, by their names, once at all."""
+        split = observed.split
+        if split is None or split.state is None or split.state.uid != session.uid or session.version is None:
+            return
+        mark = (split.uid, split.state.seq)
+        if mark == session.announced:
+            return
+        session.announced = mark
+        version = f"{SPLIT_GROUP}/{session.version}"
+        related = Reference(version, "TrafficSplit", session.root, session.key[0], split.uid)
+        announce(self._recorder, canary, related, split.state)
+
+    async def status(
+        self, session: Session, canary: Canary, observed: Observed, decision: Decision, now: Now
+    ) -> CanaryStatus:
+        """Write the status if it is due; the status as it is now. Raises `Conflict` when the Canary has changed."""
+        previous = status_of(canary)
+        state = trusted_state(observed, session.memory)
+        version = f"{SPLIT_GROUP}/{session.version}" if session.version else ""
+        subject = Subject(canary.metadata.generation, previous, version)
+        status = project(subject, observed, state, session.memory, decision, now)
+        if status == previous:
+            return previous
+        if material(status) == material(previous) and now.monotonic < session.status_written_at + REFRESH:
+            return previous
+        namespace, name = session.key
+        body = msgspec.to_builtins(status)
+        patch = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": canary.metadata.resource_version},
+            {"op": "add", "path": "/status", "value": body},
+        ]
+        await self._client.patch(CANARIES, name, patch, namespace, kind=PatchKind.JSON, subresource="status")
+        session.status_written_at = now.monotonic
+        return status
+
+    async def consume(self, session: Session, canary: Canary, state: State | None, status: CanaryStatus) -> None:
+        """Take answered annotations off, once the record says that they were answered; a value that returns stays."""
+        if state is None or status.record is None or status.record.seq < state.seq:
+            return
+        for annotation, answered in ((COMMAND_ANNOTATION, state.command), (ABORT_ANNOTATION, state.abort)):
+            value = canary.metadata.annotations.get(annotation, "")
+            if value and command_id(value) == answered and value not in session.removed:
+                session.removed.add(value)
+                await self._remove(session, annotation, value)
+
+    async def _remove(self, session: Session, annotation: str, value: str) -> None:
+        namespace, name = session.key
+        path = "/metadata/annotations/" + annotation.replace("~", "~0").replace("/", "~1")
+        patch: list[dict[str, Any]] = [
+            {"op": "test", "path": path, "value": value},
+            {"op": "remove", "path": path},
+        ]
+        try:
+            await self._client.patch(CANARIES, name, patch, namespace, kind=PatchKind.JSON)
+        except (Invalid, Conflict, NotFound):
+            # Somebody has changed or removed it meanwhile: that is theirs to say.
+            return
+
+    async def finalizer(self, session: Session, canary: Canary, *, wanted: bool) -> None:
+        """Put our finalizer on before the first side effect, or take it off after the last one."""
+        has = FINALIZER in canary.metadata.finalizers
+        if has == wanted:
+            return
+        namespace, name = session.key
+        if wanted:
+            await add_finalizer(self._client, CANARIES, name, namespace, FINALIZER, uid=session.uid)
+        else:
+            await remove_finalizer(self._client, CANARIES, name, namespace, FINALIZER, uid=session.uid)

@@ -1,0 +1,98 @@
+"""What one process keeps for one Canary between two looks. All of it can be lost without harm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from canary.api.canary import Canary
+from canary.api.fields import RootServiceName
+from canary.api.names import KIND
+from canary.api.validation import InvalidSpec, load_spec
+from canary.core.memory import Memory
+from canary.core.plan import Plan, plan_of
+from canary.core.state import State
+from canary.kube.store import Key
+from canary.traffic.versions import Version
+
+
+class _PeekService(msgspec.Struct, frozen=True):
+    name: RootServiceName
+
+
+class _Peek(msgspec.Struct, frozen=True):
+    """The one field of an invalid spec that still matters: whose traffic is to be made safe."""
+
+    service: _PeekService
+
+
+@dataclass(slots=True)
+class Session:
+    """`epoch` is the last one this process wrote; `None` means that the Lease must be looked at before a raise.
+
+    `announced` names the last write whose events were sent, `removed` the annotation values that were taken off once.
+    `backends` are the Services that were looked at last.
+    """
+
+    key: Key
+    uid: str
+    memory: Memory = field(default_factory=Memory)
+    epoch: int | None = None
+    plan: Plan | None = None
+    invalid: str = ""
+    last_plan: Plan | None = None
+    asked_version: str = "Auto"
+    adopt: bool = False
+    target: tuple[str, tuple[str, ...], tuple[str, ...]] | None = None
+    version: Version | None = None
+    version_problem: str = ""
+    version_missing: bool = False
+    write_problem: str = ""
+    announced: tuple[str, int] = ("", 0)
+    removed: set[str] = field(default_factory=set)
+    status_written_at: float = float("-inf")
+    named_root: str = ""
+    seen_spec: bytes | None = None
+    backends: frozenset[str] = frozenset()
+
+    @property
+    def root(self) -> str:
+        """The root Service; also of a spec that is invalid elsewhere. Empty when nobody can tell."""
+        plan = self.plan or self.last_plan
+        return plan.root if plan else self.named_root
+
+    @property
+    def regarding(self) -> str:
+        return f"{KIND} {self.key[0]}/{self.key[1]}"
+
+    def read_spec(self, canary: Canary) -> None:
+        """Take the plan from the spec; an invalid one leaves the last valid plan in place for what is running."""
+        raw = bytes(canary.spec)
+        if raw == self.seen_spec:
+            return
+        self.seen_spec = raw
+        try:
+            self.named_root = msgspec.json.decode(raw, type=_Peek).service.name
+        except msgspec.MsgspecError:
+            self.named_root = ""
+        try:
+            spec = load_spec(canary)
+        except InvalidSpec as error:
+            self.plan, self.invalid = None, str(error)
+            return
+        self.plan = self.last_plan = plan_of(spec)
+        self.invalid = ""
+        self.asked_version = spec.traffic.api_version
+        self.adopt = spec.traffic.adopt
+        target = spec.analysis.target
+        self.target = None if target is None else (target.kind, (target.stable,), (target.canary,))
+
+    def services(self, state: State | None) -> tuple[str, ...]:
+        """The backends whose endpoints matter, those of the spec and those of the state; kept in `backends`."""
+        plan = self.plan or self.last_plan
+        named = (plan.stable, plan.canary) if plan else ()
+        stated = (state.serving, state.canary) if state else ()
+        names = tuple(dict.fromkeys(name for name in (*named, *stated) if name))
+        self.backends = frozenset(names)
+        return names

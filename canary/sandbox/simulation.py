@@ -1,0 +1,190 @@
+"""A whole rollout in one event loop: embedded cluster, modelled mesh, and real controllers, in virtual time or not.
+
+async with Simulation(rng) as sim:
+    await sim.start_app(Release("1"), Release("2", errors=20))
+    await sim.apply(sim.canary(stable="1", canary="2"))
+    await sim.until(lambda: sim.phase() == "RolledBack")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from canary.api.canary import CanaryStatus
+from canary.api.names import API_VERSION, KIND
+from canary.controller.app import Controller, Settings
+from canary.controller.telemetry import Telemetry
+from canary.controller.watches import CANARIES
+from canary.core.state import State, decode_state
+from canary.kube.client import Client, PatchKind
+from canary.kube.clock import Clock, LoopClock
+from canary.metrics.smi_source import SmiSource
+from canary.sandbox.app import App, Release
+from canary.sandbox.embedded import EmbeddedCluster, Mesh
+from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+POLL = 0.25
+"""Seconds between two looks of `until`."""
+
+
+class TimedOut(AssertionError):
+    """What was waited for did not come; the message holds the last state."""
+
+
+@dataclass(slots=True)
+class Process:
+    """One controller process: its own client, and the task that runs it."""
+
+    controller: Controller
+    client: Client
+    task: asyncio.Task[None]
+
+    def kill(self) -> None:
+        """End it as SIGKILL would, as far as asyncio goes: nothing is drained, the Lease is not released."""
+        self.client.transport = _Dead()
+        self.task.cancel()
+
+    async def stop(self) -> None:
+        """End it as SIGTERM would."""
+        self.controller.stop()
+        await asyncio.wait((self.task,))
+
+
+class _Dead:
+    """The connection of a killed process: nothing leaves it any more."""
+
+    async def request(self, *_: Any, **__: Any) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        raise ConnectionError("the process is dead")
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Simulation:
+    """One application, one Canary, and any number of controllers. `rate` is its traffic in requests per second."""
+
+    rng: random.Random
+    clock: Clock = field(default_factory=lambda: LoopClock(EPOCH))
+    app: App = field(default_factory=App)
+    rate: float = 200.0
+    model_seed: int | None = None
+    leader_elect: bool = False
+    telemetry: Telemetry | None = None
+    cluster: EmbeddedCluster = field(init=False)
+    processes: list[Process] = field(default_factory=list, init=False)
+
+    async def __aenter__(self) -> Simulation:
+        self.cluster = EmbeddedCluster(
+            self.clock, self.rng, mesh=Mesh.MODELLED, start_delay=1.0, model_seed=self.model_seed
+        )
+        await self.cluster.__aenter__()
+        await self.cluster.apply(self.app.namespace_manifest())
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        for process in self.processes:
+            process.task.cancel()
+        await asyncio.gather(*(process.task for process in self.processes), return_exceptions=True)
+        await self.cluster.__aexit__(*args)
+
+    async def start_app(self, *releases: Release) -> None:
+        """Run these releases; the root Service selects the first one."""
+        manifests = [self.app.root(releases[0], rate=self.rate)]
+        for release in releases:
+            manifests += [self.app.service(release), self.app.deployment(release)]
+        await self.cluster.apply(*manifests)
+        await self.cluster.ready(self.app.namespace, *(self.app.backend(release.version) for release in releases))
+
+    def canary(self, stable: str, canary: str, **overrides: Any) -> dict[str, Any]:
+        """A Canary between two releases with short steps; `overrides` replace fields of the spec."""
+        spec: dict[str, Any] = {
+            "backends": {"stable": self.app.backend(stable), "canary": self.app.backend(canary)},
+            "service": {"name": self.app.name},
+            "traffic": {"settle": "2s"},
+            "steps": [{"weight": 10, "hold": "30s"}, {"weight": 50, "hold": "30s"}, {"weight": 100, "hold": "30s"}],
+            "analysis": {"interval": "10s", "warmup": "5s"},
+        }
+        metadata = {"name": self.app.name, "namespace": self.app.namespace}
+        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {**spec, **overrides}}
+
+    async def apply(self, *manifests: dict[str, Any]) -> None:
+        await self.cluster.apply(*manifests)
+
+    def start(self, identity: str = "one") -> Process:
+        """Start a controller process."""
+        client = self.cluster.client_for(identity)
+        controller = Controller(
+            Settings(identity=identity, leader_elect=self.leader_elect, lease_namespace=self.app.namespace),
+            client,
+            SmiSource(client, clock=self.clock),
+            clock=self.clock,
+            rng=random.Random(self.rng.random()),
+            telemetry=self.telemetry,
+        )
+        process = Process(controller, client, asyncio.create_task(controller.run(), name=f"controller {identity}"))
+        self.processes.append(process)
+        return process
+
+    async def annotate(self, **annotations: str | None) -> None:
+        """Set annotations of the Canary as a person would; `command="…"` sets `canary.delivery/command`."""
+        named = {f"canary.delivery/{key}": value for key, value in annotations.items()}
+        patch = {"metadata": {"annotations": named}}
+        await self.cluster.client.patch(CANARIES, self.app.name, patch, self.app.namespace)
+
+    async def patch_split(self, patch: dict[str, Any], *, manager: str = "kubectl-edit") -> None:
+        """Change the split as another program would."""
+        client = self.cluster.client_for(manager)
+        await client.patch(TRAFFIC_SPLITS, self.app.name, patch, self.app.namespace, kind=PatchKind.MERGE)
+
+    def object(self, plural: str) -> dict[str, Any] | None:
+        """The Canary (`canaries`) or split (`trafficsplits`) as stored, or `None`."""
+        for commit in reversed(self.cluster.server.commits.of(plural, self.app.namespace, self.app.name)):
+            return commit.new
+        return None
+
+    def state(self) -> State | None:
+        """What the split's annotation says."""
+        split = self.object("trafficsplits")
+        return decode_state(split["metadata"].get("annotations", {}).get("canary.delivery/state")) if split else None
+
+    def status(self) -> CanaryStatus:
+        canary = self.object("canaries") or {}
+        return msgspec.convert(canary.get("status", {}), CanaryStatus)
+
+    def phase(self) -> str:
+        """The phase in the split's state; empty without one."""
+        state = self.state()
+        return state.phase.value if state else ""
+
+    def weights(self) -> dict[str, int]:
+        """The backends of the split as they are now."""
+        split = self.object("trafficsplits")
+        return {b["service"]: b["weight"] for b in split["spec"]["backends"]} if split else {}
+
+    def events(self) -> list[tuple[str, str]]:
+        """Reason and note of every event that was created, in order."""
+        commits = self.cluster.server.commits.of("events", self.app.namespace)
+        created = [c.new for c in commits if c.new is not None and c.old is None]
+        return [(event["reason"], event.get("note") or event.get("message", "")) for event in created]
+
+    async def until(self, reached: Callable[[], bool], timeout: float = 600.0) -> None:
+        """Wait until `reached`. Raises `TimedOut` after `timeout` seconds, and what a controller died of."""
+        deadline = self.clock.monotonic() + timeout
+        while not reached():
+            for process in self.processes:
+                if process.task.done() and not process.task.cancelled() and process.task.exception():
+                    process.task.result()
+            if self.clock.monotonic() >= deadline:
+                raise TimedOut(f"after {timeout:g} s: state {self.state()}, status {self.status()}")
+            await self.clock.sleep(POLL)
