@@ -1,5 +1,7 @@
 """A whole rollout in one event loop: embedded cluster, modelled mesh, and real controllers, in virtual time or not.
 
+The oracle judges every write when the block ends: a test that runs a rollout cannot forget it.
+
 async with Simulation(rng) as sim:
     await sim.start_app(Release("1"), Release("2", errors=20))
     await sim.apply(sim.canary(stable="1", canary="2"))
@@ -29,6 +31,7 @@ from canary.metrics.smi_source import SmiSource
 from canary.sandbox.app import App, Release
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
+from canary.sandbox.oracle import Oracle
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 POLL = 0.25
@@ -97,6 +100,12 @@ class Simulation:
             process.task.cancel()
         await asyncio.gather(*(process.task for process in self.processes), return_exceptions=True)
         await self.cluster.__aexit__(*args)
+        if args[0] is None:
+            self.oracle().check()
+
+    def oracle(self) -> Oracle:
+        """The invariants, judged over every write so far."""
+        return Oracle(self.app.namespace, self.app.name, self.app.name).feed(self.cluster.server.commits)
 
     async def start_app(self, *releases: Release) -> None:
         """Run these releases; the root Service selects the first one."""
