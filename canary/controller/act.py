@@ -144,7 +144,8 @@ class Actor:
             session.epoch = epoch
         breach = session.memory.breach()
         since = self._clock.monotonic() - breach.end if breach and change.state.reason == "CheckFailed" else None
-        self._telemetry.wrote(session.key, change, since_breach=since)
+        before = look.live.view.state if look.live else None
+        self._telemetry.wrote(session.key, change, before=before, after=live.view.state, since_breach=since)
         session.memory, decision = evaluate(
             self._world.observe(session, look.canary, live.view), session.memory, (), self.now()
         )

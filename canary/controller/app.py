@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from dataclasses import dataclass, field
 
@@ -67,14 +68,14 @@ class Controller:
         self._client = client
         self._clock = clock
         telemetry = telemetry or Silent()
-        self.queue = WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0))
+        self.queue = WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0), on_done=telemetry.worked)
         self.recorder = EventRecorder(
             client, controller=REPORTING_CONTROLLER, instance=settings.identity, clock=clock, rng=rng,
             on_error=lambda name, error: _log.warning("event not posted", event_name=name, error=str(error)),
         )  # fmt: skip
         discovery = Discovery(client)
         self.watches = Watches(
-            client, discovery, clock=clock, rng=rng, namespaces=settings.namespaces, on_view=self._view,
+            client, discovery, clock=clock, rng=rng, namespaces=settings.namespaces, on_view=self._view, on_splits=self._look_at_all,
             on_error=lambda error: _log.warning("watch failed", error=str(error)),
         )  # fmt: skip
         pods = PodIndex(client)
@@ -91,6 +92,9 @@ class Controller:
             self.queue, self._reconcile, count=settings.workers, timeout=RECONCILE_TIMEOUT, on_error=self._on_error
         )
         self._stop = asyncio.Event()
+        self._lost = ""
+        self._numbers = itertools.count(1)
+        self._posting: asyncio.Task[None] | None = None
         self._subscribe()
 
     @property
@@ -106,14 +110,19 @@ class Controller:
         """Ask `run` to end: running reconciles are let finish, the Lease is released last."""
         self._stop.set()
 
+    def step_down(self, why: str) -> None:
+        """Ask `run` to end as after a lost Lease: what this process believes may be out of date."""
+        self._lost = why
+        self._stop.set()
+
     async def run(self) -> None:
-        """Work until `stop`, or until the Lease is lost, which raises `LeadershipLost`."""
+        """Work until `stop`. Raises `LeadershipLost`, in a group if the Lease was lost, alone after `step_down`."""
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(self.watches.run(self.world), name="watches"),
-                group.create_task(self.recorder.run(), name="events"),
                 group.create_task(self.groups.run(), name="metrics"),
             ]
+            self._posting = group.create_task(self.recorder.run(), name="events")
             leading = group.create_task(self._lead(), name="leading")
             stopping = asyncio.create_task(self._stop.wait(), name="stop")
             try:
@@ -122,8 +131,10 @@ class Controller:
                 await asyncio.wait((leading,))
             finally:
                 stopping.cancel()
-                for task in background:
+                for task in (*background, self._posting):
                     task.cancel()
+        if self._lost:
+            raise LeadershipLost(self._lost)
 
     async def _lead(self) -> None:
         if self.elector is None:
@@ -134,8 +145,7 @@ class Controller:
     async def _work(self) -> None:
         """Empty the queue while this process leads; cancellation lets running reconciles finish first."""
         await self.world.canaries.wait_synced()
-        for key in tuple(self.world.canaries.keys()):
-            self.queue.add(key)
+        self._look_at_all()
         workers = asyncio.create_task(self.workers.run(), name="workers")
         try:
             await asyncio.shield(workers)
@@ -145,6 +155,13 @@ class Controller:
             workers.cancel()
             await asyncio.wait((workers,))
             await self.recorder.flush(FLUSH)
+            await self._stop_posting()
+
+    async def _stop_posting(self) -> None:
+        """Nothing may be written after the Lease is released: the next leader tells what is left."""
+        if self._posting is not None:
+            self._posting.cancel()
+            await asyncio.wait((self._posting,))
 
     async def _drained(self) -> None:
         if not self._stop.is_set():
@@ -156,7 +173,8 @@ class Controller:
     async def _reconcile(self, key: Key) -> float | None:
         if not self.is_leader:
             return None
-        with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1]):
+        number = format(next(self._numbers), "x")
+        with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1], reconcile=number):
             return await self.reconciler(key)
 
     def _elector(self, rng: random.Random) -> LeaseElector:
@@ -177,6 +195,10 @@ class Controller:
 
     def _view(self, namespace: str) -> None:
         for key in self.world.interests.in_namespace(namespace):
+            self.queue.add(key)
+
+    def _look_at_all(self) -> None:
+        for key in tuple(self.world.canaries.keys()):
             self.queue.add(key)
 
     def _subscribe(self) -> None:

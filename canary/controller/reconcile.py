@@ -10,16 +10,16 @@ from canary.api.canary import Canary
 from canary.controller.act import Actor, NotLeading, WriteFailed
 from canary.controller.report import Reporter
 from canary.controller.session import Session
-from canary.controller.telemetry import Telemetry
+from canary.controller.telemetry import Telemetry, newly_judged
 from canary.controller.watches import Watches
 from canary.controller.world import World, record_of
 from canary.core.decide import evaluate
 from canary.core.decision import Act, Decision, Direction, Outlook
-from canary.core.memory import trusted_state
+from canary.core.memory import Memory, trusted_state
 from canary.core.observed import Observed, Split
 from canary.core.state import State
 from canary.core.verdict import Verdict, judge
-from canary.core.window import Reading, Window
+from canary.core.window import Reading, SourceFailure, Window
 from canary.kube.errors import BadRequest, Conflict, Forbidden, Invalid, KubeError, Throttled, TooLarge
 from canary.kube.queue import WorkQueue
 from canary.kube.store import Key
@@ -34,6 +34,7 @@ MAX_WRITES = 8
 PODS_AGAIN = 1.0
 """Seconds between two lists of pods for endpoints that name a pod which no list had."""
 DISCOVER_AGAIN = 10.0
+GRAIN = 0.001
 REFUSALS = (Invalid, Forbidden, BadRequest, TooLarge)
 _log = structlog.get_logger("canary.controller")
 
@@ -99,7 +100,9 @@ class Reconciler:
         readings = tuple(self._readings.pop(session.key, ()))
         decision = Decision()
         for _ in range(MAX_WRITES):
-            session.memory, decision = evaluate(observed, session.memory, readings, self._actor.now())
+            before = session.memory
+            session.memory, decision = evaluate(observed, before, readings, self._actor.now())
+            self._count_verdicts(session, before, readings)
             readings = ()
             if decision.change is None or owner is None or session.version is None:
                 return canary, observed, decision, False
@@ -113,6 +116,13 @@ class Reconciler:
             observed = self._world.observe(session, canary, look.live.view if look.live else None)
             self._reporter.say(session, canary, observed)
         return canary, observed, decision, True
+
+    def _count_verdicts(self, session: Session, before: Memory, readings: tuple[Reading, ...]) -> None:
+        for reading in readings:
+            if isinstance(reading, SourceFailure):
+                self._telemetry.judged(session.key, Verdict.SOURCE_ERROR)
+        for window in newly_judged(before, session.memory) if readings else ():
+            self._telemetry.judged(session.key, window.verdict)
 
     async def _tell(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> None:
         state = trusted_state(observed, session.memory)
@@ -183,7 +193,8 @@ class Reconciler:
         if session.version is None and session.version_problem:
             delays.append(DISCOVER_AGAIN)
         if decision.wake_at is not None:
-            delays.append(max(decision.wake_at - self._actor.now().monotonic, 0.0))
+            # A timer may fire a grain early: a wait that is shorter than that would spin.
+            delays.append(max(decision.wake_at - self._actor.now().monotonic, GRAIN))
         return min(delays, default=None)
 
     def _pause(self, error: Exception) -> float:

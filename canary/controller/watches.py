@@ -51,7 +51,10 @@ class _Namespace:
 
 
 class Watches:
-    """Owns every watch while `run` runs. `on_view(namespace)` is called when a namespace's view has become whole."""
+    """Owns every watch while `run` runs.
+
+    `on_view(namespace)` is called when a namespace's view has become whole, `on_splits` when the splits have been read.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Watches:
         rng: random.Random,
         namespaces: tuple[str, ...] = (),
         on_view: Callable[[str], None],
+        on_splits: Callable[[], None],
         on_error: Callable[[KubeError], None],
     ) -> None:
         self._client = client
@@ -70,6 +74,7 @@ class Watches:
         self._rng = rng
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
         self._on_view = on_view
+        self._on_splits = on_splits
         self._on_error = on_error
         self._open: dict[str, _Namespace] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -118,7 +123,10 @@ class Watches:
                 self._discovery.invalidate()
                 continue
             resource = versions.resource(version)
-            watches = [self._watch(resource, TrafficSplit, world.splits, namespace=s) for s in self._scopes]
+            watches = [
+                self._watch(resource, TrafficSplit, world.splits, namespace=scope, on_sync=self._on_splits)
+                for scope in self._scopes
+            ]
             while await self._still_served(version):
                 await self._clock.sleep(DISCOVER_AGAIN)
             for watch in watches:

@@ -30,7 +30,9 @@ class Act(StrEnum):
 class Change(msgspec.Struct, frozen=True):
     """One write of the split.
 
-    `moves` says that backends or weights change. A `guarded` write reads Canary and endpoints live before the split.
+    `moves` says that backends or weights change. A `guarded` write reads Canary and endpoints live before the split:
+    every raise, and whatever depends on which revision runs or what people ask for, lest two processes with views of
+    different age undo each other's writes.
     After `expires_at` (monotonic seconds) the verdict behind it is too old to be acted on.
     """
 

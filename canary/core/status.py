@@ -47,7 +47,7 @@ def project(
     conditions = _conditions(observed, known, outlook, decided=state is not None)
     return CanaryStatus(
         observed_generation=subject.generation,
-        phase=_phase(observed, known),
+        phase=phase_of(observed, known),
         canary_weight=known.weight,
         step=known.step,
         steps=len(plan.stages) if plan else previous.steps,
@@ -76,7 +76,8 @@ def material(status: CanaryStatus) -> CanaryStatus:
     )
 
 
-def _phase(observed: Observed, state: State) -> str:
+def phase_of(observed: Observed, state: State) -> str:
+    """The phase to show: that of the state, or Invalid."""
     if observed.plan is None and observed.invalid and state.phase not in (Phase.PROMOTING, Phase.ROLLING_BACK):
         return "Invalid"
     return state.phase.value

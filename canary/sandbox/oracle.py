@@ -84,6 +84,7 @@ class Oracle:
     _ready_until: dict[str, float] = field(default_factory=dict)
     _seen: dict[int, State] = field(default_factory=dict)
     _highest: int = 0
+    _projected: int = 0
     _raised: set[tuple[str, int, float]] = field(default_factory=set)
     _writers: dict[str, float] = field(default_factory=dict)
 
@@ -151,6 +152,7 @@ class Oracle:
             self._say("S14", write, f"the status knows seq {seq}, the split has had {self._highest}")
         if write.subresource == "status" and seq and seq < before.get("seq", 0):
             self._say("S14", write, f"the status went back from seq {before['seq']} to {seq}")
+        self._projected = max(self._projected, seq)
         state = self._seen.get(seq)
         weight = ((write.new or {}).get("status") or {}).get("canaryWeight")
         if write.subresource == "status" and state is not None and record != before and weight != state.weight:
@@ -223,8 +225,9 @@ class Oracle:
 
     def _order(self, before: _Split, state: State) -> Iterator[tuple[str, str]]:
         if before.state is None:
-            if state.seq <= self._highest:
-                yield "S12", f"seq {state.seq} was used before (highest {self._highest})"
+            # Who destroys a split before its state was projected makes that state forgotten, and nothing more.
+            if state.seq <= self._projected:
+                yield "S12", f"seq {state.seq} was used before (the status knows {self._projected})"
             return
         if state.seq != before.state.seq + 1:
             yield "S12", f"seq {before.state.seq} -> {state.seq}"

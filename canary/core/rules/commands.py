@@ -30,7 +30,7 @@ def _refuse(s: Situation, why: str) -> Decision:
 
 def _answer(s: Situation, reason: str, note: str, *, warning: bool = False, **fields: object) -> Decision:
     said = say(reason, note, warning=warning)
-    return propose(s, None, said, command=command_id(s.observed.command), **fields)  # type: ignore[arg-type]  # fields of State
+    return propose(s, None, said, guarded=True, command=command_id(s.observed.command), **fields)  # type: ignore[arg-type]  # fields of State
 
 
 def _pause(s: Situation, _: Command) -> Decision:
@@ -59,8 +59,8 @@ def _retry(s: Situation, _: Command) -> Decision:
     rejected = tuple(revision for revision in s.state.rejected if revision != s.state.revision)
     said = say("RetryStarted", f"{s.state.revision} is tried again from step 0")
     return propose(
-        s, Trigger.RETRY, said, command=command_id(s.observed.command), rejected=rejected, weight=0, step=0, failed=0,
-        lost=0, approvals=(), pause="", reason="", note="", gate=None, since=s.now.wall, started=s.now.wall,
+        s, Trigger.RETRY, said, guarded=True, command=command_id(s.observed.command), rejected=rejected, weight=0,
+        step=0, failed=0, lost=0, approvals=(), pause="", reason="", note="", gate=None, since=s.now.wall, started=s.now.wall,
     )  # fmt: skip
 
 

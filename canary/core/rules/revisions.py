@@ -52,7 +52,7 @@ def changed(s: Situation) -> Decision | None:
         said = say("NewRevisionDetected", f"{words}; weight 0, the steps begin anew")
         return propose(s, Trigger.REVISION_CHANGED, said, weight=0, step=0, revision="", since=s.now.wall, gate=None)
     said = say("NewRevisionDetected", f"{words}; the steps begin anew")
-    return propose(s, Trigger.REVISION_CHANGED, said, **fresh(s, side.revision))
+    return propose(s, Trigger.REVISION_CHANGED, said, guarded=True, **fresh(s, side.revision))
 
 
 def start(s: Situation) -> Decision | None:
@@ -69,11 +69,13 @@ def start(s: Situation) -> Decision | None:
         return None
     if revision in s.state.rejected:
         said = say("RolledBack", f"{revision} was rejected before; retry to try it again", warning=True)
-        return propose(s, Trigger.REJECTED, said, revision=revision, canary=plan.canary, reason="Rejected",
-                       note="this revision was rejected before", trial=plan.label)  # fmt: skip
+        return propose(
+            s, Trigger.REJECTED, said, guarded=True, revision=revision, canary=plan.canary, reason="Rejected",
+            note="this revision was rejected before", trial=plan.label,
+        )  # fmt: skip
     steps = " -> ".join(stage.approval or f"{stage.weight}%" for stage in plan.stages)
     said = say("NewRevisionDetected", f"{revision} is ready behind {plan.canary}; rollout begins: {steps}")
-    return propose(s, Trigger.REVISION_FOUND, said, **fresh(s, revision))
+    return propose(s, Trigger.REVISION_FOUND, said, guarded=True, **fresh(s, revision))
 
 
 def fresh(s: Situation, revision: str) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def close_rollback(s: Situation) -> Decision | None:
     if revision == s.state.revision:
         fields |= {"failed": s.state.failed, "lost": s.state.lost, "started": s.state.started}
     said = say("NewRevisionDetected", f"{revision} is ready behind {plan.canary}; the steps begin anew")
-    return propose(s, Trigger.CLOSED_ANEW, said, **fields)
+    return propose(s, Trigger.CLOSED_ANEW, said, guarded=True, **fields)
 
 
 def edited_steps(s: Situation) -> Decision | None:
@@ -119,7 +121,7 @@ def edited_steps(s: Situation) -> Decision | None:
         return None
     step = plan.step_for(s.state.weight)
     said = say("StepsChanged", f"the steps were edited; at {s.state.weight}% this is step {step} of {len(plan.stages)}")
-    return propose(s, None, said, plan=plan.hash, step=step)
+    return propose(s, None, said, guarded=True, plan=plan.hash, step=step)
 
 
 def serving_changed(s: Situation) -> Decision | None:
@@ -130,11 +132,11 @@ def serving_changed(s: Situation) -> Decision | None:
     if not revision or revision == s.state.promoted:
         return None
     if not s.state.promoted:
-        return propose(s, None, (), promoted=revision)
+        return propose(s, None, (), guarded=True, promoted=revision)
     note = (
         f"{revision} replaced {s.state.promoted} behind {s.state.serving} without a canary: that Service serves already"
     )
-    return propose(s, None, say("RevisionWithoutCanary", note, warning=True), promoted=revision)
+    return propose(s, None, say("RevisionWithoutCanary", note, warning=True), guarded=True, promoted=revision)
 
 
 def label(s: Situation) -> Decision | None:
@@ -147,7 +149,7 @@ def label(s: Situation) -> Decision | None:
     if s.memory.label_since is None or not s.reached(s.memory.label_since + LABEL_PATIENCE):
         return None
     note = f"spec.revision {plan.label or '(empty)'} is what serves: the workload has not changed"
-    return propose(s, None, say("RevisionRecorded", note), label=plan.label)
+    return propose(s, None, say("RevisionRecorded", note), guarded=True, label=plan.label)
 
 
 def promoted_fields(state: State, label_: str) -> dict[str, Any]:

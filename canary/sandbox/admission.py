@@ -1,0 +1,117 @@
+"""From the object that a client sent to the object that is stored: pruning, defaults, checks.
+
+Source: Kubernetes API concepts, "Field validation"; Kubernetes, "Validation" of custom resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canary.api.rules import by_cel
+from canary.sandbox import rules
+from canary.sandbox.builtin import CRDS
+from canary.sandbox.cluster import Call
+from canary.sandbox.conversion import to_storage
+from canary.sandbox.crds import problems as definition_problems
+from canary.sandbox.defaults import filled_in
+from canary.sandbox.objects import Object, meta
+from canary.sandbox.restype import ResourceType
+from canary.sandbox.schema import Cause, default, prune, unknown_fields, validate
+from canary.sandbox.status import Refused, bad_request, invalid
+from canary.sandbox.validity import kind_problems, meta_problems
+
+_RULES = by_cel()
+_TYPE_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
+
+
+def _changed(obj: Object, old: Object | None) -> frozenset[str]:
+    """The top-level fields in which `obj` differs from `old`."""
+    if old is None:
+        return frozenset(obj)
+    return frozenset(name for name in obj.keys() | old.keys() if obj.get(name) != old.get(name))
+
+
+def check_fields(call: Call, obj: Object, old: Object | None = None) -> tuple[str, ...]:
+    """The warnings about fields that a custom resource does not have; with `fieldValidation=Strict` a refusal.
+
+    Fields that are as in `old` are known to be right.
+    """
+    schema = call.kind.schema
+    wanted = call.request.query.get("fieldValidation") or "Warn"
+    if schema is None or wanted == "Ignore":
+        return ()
+    changed = _changed(obj, old)
+    found = tuple(unknown_fields(schema, {name: value for name, value in obj.items() if name in changed}))
+    if found and wanted == "Strict":
+        raise bad_request(f"strict decoding error: {', '.join(found)}")
+    return found
+
+
+def check_applied_fields(call: Call, config: Object) -> None:
+    """Refuses an apply of fields that a custom resource does not have: their owners could not be recorded."""
+    if call.kind.schema is None:
+        return
+    for text in unknown_fields(call.kind.schema, config):
+        path = text.removeprefix('unknown field "').removesuffix('"')
+        whose = "/".join(filter(None, call.key))
+        kind = call.kind
+        message = (
+            f"failed to create typed patch object ({whose}; {kind.api_version}, Kind={kind.kind}): "
+            f".{path}: field not declared in schema"
+        )
+        raise Refused(500, "", message)
+
+
+def admitted(call: Call, obj: Object, old: Object | None) -> Object:
+    """`obj` pruned, defaulted and checked, in the version of the call; `old` is what it replaces, in that version.
+
+    Raises `Refused` (422) with every cause.
+    """
+    kind = call.kind
+    if kind.custom:
+        return _admitted_custom(call, obj, old)
+    obj = filled_in(kind.storage, obj)
+    before = to_storage(kind, old) if old is not None else None
+    causes = [*meta_problems(obj), *kind_problems(kind, to_storage(kind, obj), before)]
+    if kind is CRDS:
+        causes += definition_problems(obj)
+    _refuse(call, obj, causes)
+    return obj
+
+
+def _refuse(call: Call, obj: Object, causes: list[Cause]) -> None:
+    if causes:
+        raise invalid(call.kind, meta(obj).get("name", ""), causes)
+
+
+def _admitted_custom(call: Call, obj: Object, old: Object | None) -> Object:
+    """Top-level fields that stay as they are were admitted once and are not judged again.
+
+    A real server ratchets in the same way. Source: Kubernetes, "Validation ratcheting" of custom resources.
+    """
+    if call.kind.schema is None:
+        _refuse(call, obj, list(meta_problems(obj)))
+        return obj
+    changed = _changed(obj, old)
+    schema = _narrowed(call.kind, changed if old is not None else None)
+    fresh = {name: value for name, value in obj.items() if name in changed or name in _TYPE_FIELDS}
+    left = {name: value for name, value in obj.items() if name not in fresh}
+    obj = {**left, **default(schema, prune(schema, fresh))}
+    causes = list(meta_problems(obj)) if "metadata" in changed else []
+    found = validate(schema, obj, old=old) if old is not None else validate(schema, obj)
+    _refuse(call, obj, causes + found + rules.violations(schema, obj, old, registry=_RULES, found=found))
+    return obj
+
+
+def _narrowed(kind: ResourceType, changed: frozenset[str] | None) -> Mapping[str, Any]:
+    """The schema of an object of which only some fields are looked at; its own rules stay."""
+    schema = kind.schema or {}
+    if changed is None:
+        return schema
+    narrowed = kind.narrowed.get(changed)
+    if narrowed is None:
+        properties = schema.get("properties") or {}
+        kept = {name: below for name, below in properties.items() if name in changed}
+        narrowed = kind.narrowed[changed] = {**schema, "properties": kept}
+    return narrowed

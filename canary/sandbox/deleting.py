@@ -1,0 +1,115 @@
+"""Deleting: preconditions, finalizers, grace, and what becomes of dependents.
+
+Source: Kubernetes, "Finalizers", "Garbage Collection" and "Use Cascading Deletion in a Cluster".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from canary.sandbox.builtin import CRDS, NAMESPACES, PODS
+from canary.sandbox.cluster import Call, Cluster, finalizers, timestamp
+from canary.sandbox.conversion import seen
+from canary.sandbox.crds import CLEANUP_FINALIZER
+from canary.sandbox.objects import Object, dig, meta, with_meta
+from canary.sandbox.schema import causes
+from canary.sandbox.status import Refused, bad_request, not_found
+from canary.sandbox.writing import check_preconditions
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_POLICIES = ("Background", "Foreground", "Orphan")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """DeleteOptions; an empty `propagation` leaves the choice to the kind."""
+
+    propagation: str = ""
+    grace: int | None = None
+    uid: str = ""
+    resource_version: str = ""
+
+
+def options_of(call: Call, body: Object) -> Options:
+    """From the body and the parameters of a DELETE; the body wins. Raises `Refused` for a bad one."""
+    query = call.request.query
+    preconditions = body.get("preconditions") or {}
+    propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or ""
+    orphan = body.get("orphanDependents", query.get("orphanDependents"))
+    if not propagation and orphan is not None:
+        propagation = "Orphan" if orphan in (True, "true", "1") else "Background"
+    if propagation and propagation not in _POLICIES:
+        cause = causes.not_supported("propagationPolicy", propagation, ("Foreground", "Background", "Orphan", "nil"))
+        raise Refused(422, "Invalid", f'DeleteOptions.meta.k8s.io "" is invalid: {cause}')
+    grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
+    try:
+        seconds = None if grace is None else int(grace)
+    except ValueError:
+        raise bad_request(f"invalid gracePeriodSeconds: {grace}") from None
+    return Options(propagation, seconds, preconditions.get("uid") or "", preconditions.get("resourceVersion") or "")
+
+
+def _finalizers_for(call: Call, stored: Object, propagation: str) -> list[str]:
+    present = finalizers(stored)
+    policy = propagation
+    if not policy:
+        policy = "Orphan" if ORPHAN in present else "Foreground" if FOREGROUND in present else ""
+    policy = policy or call.kind.default_propagation
+    kept = [name for name in present if name not in (FOREGROUND, ORPHAN)]
+    kept += {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(policy, [])
+    if call.kind is CRDS and CLEANUP_FINALIZER not in kept:
+        kept.append(CLEANUP_FINALIZER)
+    return kept
+
+
+def _grace(call: Call, stored: Object, wanted: int | None) -> int:
+    """Only a Pod that is bound to a node is given time; the rest goes at once."""
+    if call.kind is not PODS or not dig(stored, ("spec", "nodeName")):
+        return 0
+    if dig(stored, ("status", "phase")) in ("Succeeded", "Failed"):
+        return 0
+    if wanted is None:
+        wanted = int(dig(stored, ("spec", "terminationGracePeriodSeconds")) or 30)
+    return max(0, wanted)
+
+
+def delete(cluster: Cluster, call: Call, options: Options) -> tuple[Object, bool]:
+    """Delete one object, or mark it as being deleted; the object as it was or is now, and whether it is gone.
+
+    Raises `Refused`: 404, or 409 for an unmet precondition.
+    """
+    stored = cluster.get(call.kind, call.key)
+    if stored is None:
+        raise not_found(call.kind, call.target.name)
+    check_preconditions(call, stored, options.uid, options.resource_version)
+    keep = _finalizers_for(call, stored, options.propagation)
+    grace = _grace(call, stored, options.grace)
+    already = meta(stored).get("deletionTimestamp")
+    if already:
+        grace = min(grace, int(meta(stored).get("deletionGracePeriodSeconds") or 0))
+    waits = call.kind is NAMESPACES and dig(stored, ("spec", "finalizers"))
+    if not keep and not grace and not waits:
+        if not call.dry_run:
+            cluster.commit(call, call.key, None)
+        return seen(call.kind, stored), True
+    return _mark(cluster, call, stored, keep, grace), False
+
+
+def _mark(cluster: Cluster, call: Call, stored: Object, keep: list[str], grace: int) -> Object:
+    changes: dict[str, Any] = {"finalizers": keep or None}
+    generation = meta(stored).get("generation")
+    if not meta(stored).get("deletionTimestamp"):
+        moment = cluster.clock.now() + timedelta(seconds=grace)
+        changes.update(deletionTimestamp=timestamp(moment), deletionGracePeriodSeconds=grace)
+        if generation:
+            changes["generation"] = generation + 1
+    elif grace < int(meta(stored).get("deletionGracePeriodSeconds") or 0):
+        changes["deletionGracePeriodSeconds"] = grace
+    marked = with_meta(stored, **changes)
+    if call.kind is NAMESPACES:
+        marked = {**marked, "status": {**(marked.get("status") or {}), "phase": "Terminating"}}
+    if marked == stored or call.dry_run:
+        return seen(call.kind, marked)
+    return seen(call.kind, cluster.commit(call, call.key, marked) or marked)

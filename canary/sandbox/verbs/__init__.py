@@ -1,0 +1,1 @@
+"""What each verb of the API does: one module for each family."""

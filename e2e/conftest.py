@@ -1,0 +1,102 @@
+"""One control plane for all tests of a run, a fresh namespace for each."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from canary.kube.client import Client
+from canary.kube.clock import SystemClock
+from canary.kube.http import HttpTransport
+from e2e import smi_wire
+from e2e.plane import Plane, User, build_controlplane
+from e2e.plane.aggregation import host_name
+from e2e.plane.api import RequestFailed
+from e2e.smi_endpoint import SmiEndpoint
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent
+TEST_TIMEOUT = 300
+USER_AGENT = "canary-e2e"
+# asyncio drops a server's accepted socket without closing it when its peer goes away during the TLS handshake, as a
+# stopped API server does to the SMI endpoint. Transports and sessions that are left open still fail a test.
+DROPPED = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.path.is_relative_to(HERE):
+            continue
+        item.add_marker(pytest.mark.filterwarnings(DROPPED))
+        # Of a test's body only: the fixtures build a control plane, and bound that by themselves.
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """A running control plane that knows TrafficSplits."""
+    plane = Plane(build_controlplane(), tmp_path_factory.mktemp("plane"))
+    try:
+        plane.start()
+        plane.apply_crd(HERE / "manifests" / "trafficsplits.yaml")
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def canaries(plane: Plane) -> Plane:
+    """The plane, with the shipped definition of Canaries."""
+    plane.apply_crd(REPOSITORY / "crds" / "canaries.yaml")
+    return plane
+
+
+@pytest.fixture(scope="session")
+def smi_server(plane: Plane) -> Iterator[SmiEndpoint]:
+    """The scripted SMI metrics server, registered as `metrics.smi-spec.io/v1alpha1`."""
+    certificate = plane.issue("smi-metrics", f"DNS:{host_name(smi_wire.GROUP)}", "DNS:localhost")
+    server = SmiEndpoint(certificate, plane.front_proxy_ca)
+    server.start()
+    try:
+        plane.aggregate(smi_wire.GROUP, smi_wire.VERSION, server.port, plane.ca)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def namespace(plane: Plane, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a fresh namespace; it is deleted afterwards, which nobody waits for."""
+    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40].strip("-")
+    created = plane.api.json("POST", "/api/v1/namespaces", {"metadata": {"generateName": f"{stem}-"}})
+    name: str = created["metadata"]["name"]
+    yield name
+    with suppress(RequestFailed):  # a test may have deleted it
+        plane.api.json("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def smi(smi_server: SmiEndpoint, namespace: str) -> Iterator[SmiEndpoint]:
+    """The SMI metrics server, with nothing set for this test's namespace."""
+    yield smi_server
+    smi_server.forget(namespace)
+
+
+def client_for(plane: Plane, user: User, *, user_agent: str = USER_AGENT) -> Client:
+    """The project's own client, as `user`; to be closed by the caller. Needs a running event loop."""
+    transport = HttpTransport(plane.server, token=user.token, ca_file=str(plane.ca), user_agent=user_agent)
+    return Client(transport, clock=SystemClock(), rng=random.Random(1))
+
+
+@pytest.fixture
+async def admin(plane: Plane) -> AsyncIterator[Client]:
+    """A client that may do anything."""
+    client = client_for(plane, plane.user("admin"))
+    yield client
+    await client.close()

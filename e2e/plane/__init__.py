@@ -1,0 +1,10 @@
+"""A real Kubernetes control plane as local processes."""
+
+from __future__ import annotations
+
+from e2e.plane.access import User
+from e2e.plane.audit import AuditEvent, AuditLog
+from e2e.plane.build import build_controlplane
+from e2e.plane.plane import Plane
+
+__all__ = ["AuditEvent", "AuditLog", "Plane", "User", "build_controlplane"]

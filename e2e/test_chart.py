@@ -1,0 +1,51 @@
+"""The chart on the real API server: everything it renders is accepted, and its pods pass the restricted standard."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from e2e.plane import Plane
+
+ROOT = Path(__file__).parent.parent
+CHART = ROOT / "charts" / "canary"
+RESTRICTED = ("pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
+# The ServiceMonitor needs a kind of the Prometheus operator.
+VALUES = sorted(path.name for path in (CHART / "ci").glob("*.yaml") if path.name != "monitoring-values.yaml")
+
+
+@pytest.fixture(scope="session")
+def helms() -> dict[str, Path]:
+    spec = importlib.util.spec_from_file_location("tools", ROOT / ".ci" / "tools.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tools: ModuleType = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up by name.
+    sys.modules["tools"] = tools
+    spec.loader.exec_module(tools)
+    found: dict[str, Path] = tools.helms()
+    return found
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_the_chart_is_installed_and_upgraded_without_a_warning(
+    plane: Plane, canaries: Plane, namespace: str, helms: dict[str, Path], values: str
+) -> None:
+    plane.kubectl("label", "namespace", namespace, *RESTRICTED)
+    admin = ["--kubeconfig", str(plane.kubeconfig()), "--namespace", namespace]
+    # The definition is there already, and belongs to no release; the namespaces of the example are not there.
+    settings = f"crds.install=false{f',watchNamespaces={{{namespace}}}' if values.startswith('namespaced') else ''}"
+    chart = [str(CHART), "-f", str(CHART / "ci" / values), "--set", settings]
+    for helm in map(str, helms.values()):
+        for command in (
+            ["install", "demo", *chart],
+            ["upgrade", "demo", *chart, "--set", "workers=8"],
+            ["uninstall", "demo"],
+        ):
+            done = subprocess.run([helm, *command, *admin], capture_output=True, text=True, timeout=120, check=False)
+            assert (done.returncode, done.stderr) == (0, ""), command
