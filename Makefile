@@ -33,9 +33,12 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Writes the CustomResourceDefinition and the reference pages anew from canary/api.
+# Writes the CustomResourceDefinition and the reference pages anew from canary/api, and the copies made of them.
 crds: $(VENV)/.ready
 	$(BIN)/python -m canary.api.reference .
+	$(BIN)/python -m canary.cli.reference .
+	cp crds/canaries.yaml charts/canary/files/canaries.yaml
+	$(BIN)/python gitops/argocd/render.py
 .PHONY: crds
 
 demo: $(VENV)/.ready
@@ -52,6 +55,7 @@ bench: $(VENV)/.ready
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.txt
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --constraints requirements-dev.txt - -o requirements-build.txt
 
 clean:
 	rm -rf $(VENV) build dist .cache

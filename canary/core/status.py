@@ -85,7 +85,8 @@ def phase_of(observed: Observed, state: State) -> str:
 
 def _conditions(observed: Observed, state: State, outlook: Outlook, *, decided: bool) -> list[Condition]:
     ready, extra = _readiness(observed, state, outlook, decided=decided)
-    statuses = {"Ready": ready, **dict.fromkeys(extra, "True"), "Promoted": _promoted(observed, state, decided=decided)}
+    promoted = _promoted(observed, state, ready=ready)
+    statuses = {"Ready": ready, **dict.fromkeys(extra, "True"), "Promoted": promoted}
     common = {"reason": outlook.reason, "message": outlook.message[:MAX_MESSAGE]}
     return [msgspec.convert({"type": kind, "status": status, **common}, Condition) for kind, status in statuses.items()]
 
@@ -106,12 +107,12 @@ def _readiness(observed: Observed, state: State, outlook: Outlook, *, decided: b
     return "Unknown", ["Reconciling"]
 
 
-def _promoted(observed: Observed, state: State, *, decided: bool) -> str:
+def _promoted(observed: Observed, state: State, *, ready: str) -> str:
+    """True only with Ready: whoever waits for it must not take what is still to come, or is wrong, for done."""
     if state.phase is Phase.ROLLED_BACK:
         return "False"
-    settled = decided and state.phase in (Phase.PROMOTED, Phase.IDLE) and observed.plan is not None
     serves = observed.plan is not None and observed.plan.canary == state.serving
-    return "True" if settled and serves else "Unknown"
+    return "True" if ready == "True" and serves else "Unknown"
 
 
 def _dated(condition: Condition, subject: Subject, now: Now) -> Condition:

@@ -60,7 +60,8 @@ def _retry(s: Situation, _: Command) -> Decision:
     said = say("RetryStarted", f"{s.state.revision} is tried again from step 0")
     return propose(
         s, Trigger.RETRY, said, guarded=True, command=command_id(s.observed.command), rejected=rejected, weight=0,
-        step=0, failed=0, lost=0, approvals=(), pause="", reason="", note="", gate=None, since=s.now.wall, started=s.now.wall,
+        step=0, failed=0, lost=0, approvals=(), pause="", reason="", note="", gate=None, since=s.now.wall,
+        started=s.now.wall,
     )  # fmt: skip
 
 

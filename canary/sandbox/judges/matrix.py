@@ -58,7 +58,7 @@ MATRIX: tuple[Row, ...] = (
     _row("steady", _AT_REST, "True", "", "True", "Healthy", "Current"),
     _row("suspended, nothing pending", _AT_REST, "True", "Paused", "True", "Suspended", "Current"),
     _row("suspended, a revision pending", _AT_REST, "Unknown", "Paused", "Unknown", "Suspended", "InProgress"),
-    _row("waiting for a part", _AT_REST, "Unknown", "Reconciling", "Unknown True", "Progressing", "InProgress"),
+    _row("waiting for a part", _AT_REST, "Unknown", "Reconciling", "Unknown", "Progressing", "InProgress"),
     _row("analysing", ("Progressing",), "Unknown", "Reconciling", "Unknown", "Progressing", "InProgress"),
     _row("promoting", ("Promoting",), "Unknown", "Reconciling", "Unknown", "Progressing", "InProgress"),
     _row("rolling back", ("RollingBack",), "Unknown", "Reconciling", "Unknown", "Progressing", "InProgress"),
@@ -68,7 +68,7 @@ MATRIX: tuple[Row, ...] = (
     _row("rolled back", ("RolledBack",), "False", "Stalled", "False", "Degraded", "Failed"),
     _row("invalid", ("Invalid",), "False", "Stalled", "Unknown False", "Degraded", "Failed"),
     _row("stuck", ("Initializing", *_RUNNING, "RollingBack"), "False", "Stalled", "Unknown", "Degraded", "Failed"),
-    _row("stuck at rest", _AT_REST, "False", "Stalled", "Unknown True", "Degraded", "Failed"),
+    _row("stuck at rest", _AT_REST, "False", "Stalled", "Unknown", "Degraded", "Failed"),
     # A write, or the first look after a restart, has not come through; what will be said is not known yet.
     _row("unsettled", ("RolledBack", "Invalid"), "Unknown", "Reconciling", "Unknown False", "Progressing",
          "InProgress"),
