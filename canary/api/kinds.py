@@ -80,7 +80,7 @@ class SplitBackend(msgspec.Struct, frozen=True):
 
 class SplitSpec(msgspec.Struct, frozen=True):
     service: str = ""
-    backends: tuple[SplitBackend, ...] = ()
+    backends: tuple[SplitBackend, ...] | None = None
     matches: tuple[msgspec.Raw, ...] | None = None
 
 

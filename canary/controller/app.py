@@ -67,7 +67,7 @@ class Controller:
         self.settings = settings
         self._client = client
         self._clock = clock
-        telemetry = telemetry or Silent()
+        self._telemetry = telemetry = telemetry or Silent()
         self.queue = WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0), on_done=telemetry.worked)
         self.recorder = EventRecorder(
             client, controller=REPORTING_CONTROLLER, instance=settings.identity, clock=clock, rng=rng,
@@ -75,7 +75,8 @@ class Controller:
         )  # fmt: skip
         discovery = Discovery(client)
         self.watches = Watches(
-            client, discovery, clock=clock, rng=rng, namespaces=settings.namespaces, on_view=self._view, on_splits=self._look_at_all,
+            client, discovery, clock=clock, rng=rng, namespaces=settings.namespaces, on_view=self._view,
+            on_splits=self._look_at_all,
             on_error=lambda error: _log.warning("watch failed", error=str(error)),
         )  # fmt: skip
         pods = PodIndex(client)
@@ -144,6 +145,13 @@ class Controller:
 
     async def _work(self) -> None:
         """Empty the queue while this process leads; cancellation lets running reconciles finish first."""
+        self._telemetry.leads(True)
+        try:
+            await self._empty_queue()
+        finally:
+            self._telemetry.leads(False)
+
+    async def _empty_queue(self) -> None:
         await self.world.canaries.wait_synced()
         self._look_at_all()
         workers = asyncio.create_task(self.workers.run(), name="workers")

@@ -14,6 +14,10 @@ from canary.kube.store import Key
 
 
 class Telemetry(Protocol):
+    def leads(self, leading: bool) -> None:
+        """This process begins or ceases to lead."""
+        ...
+
     def looked(self, key: Key, observed: Observed, state: State | None, memory: Memory, decision: Decision) -> None:
         """A Canary was looked at and this was decided."""
         ...
@@ -46,6 +50,8 @@ class Telemetry(Protocol):
 
 class Silent:
     """Tells nobody."""
+
+    def leads(self, leading: bool) -> None: ...
 
     def looked(self, key: Key, observed: Observed, state: State | None, memory: Memory, decision: Decision) -> None: ...
 

@@ -14,7 +14,7 @@ from canary.core.observed import Observed, Side, Split
 from canary.core.state import State
 from canary.kube.store import Store
 from canary.traffic.view import Owner
-from canary.workload.sides import PodFacts, pod_names, ready_endpoints, root_problem, side_of
+from canary.workload.sides import PodFacts, pod_names, ready_endpoints, root_problem, selects_canary, side_of
 from canary.workload.targets import Workloads, workloads_of
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -78,6 +78,7 @@ class World:
             abort=annotations.get(ABORT_ANNOTATION, ""),
             deleting=canary.metadata.deletion_timestamp is not None,
             root_problem=problem,
+            root_note=self._root_note(session, state, root),
             target_problem=self._target_problem(session, state),
             version_problem=session.version_problem,
             version_missing=session.version_missing,
@@ -134,6 +135,11 @@ class World:
         if ready and not pod_names(ready):
             return f"no pods are behind Service {state.canary}: name the workloads in spec.analysis.target"
         return ""
+
+    def _root_note(self, session: Session, state: State | None, root: Service | None) -> str:
+        if state is None or not state.canary or state.canary == state.serving:
+            return ""
+        return selects_canary(root, self.services.get(session.key[0], state.canary))
 
     def _conflict(self, namespace: str, root: str) -> str:
         others = [s.metadata.name for s in self.splits.indexed("root", (namespace, root)) if s.metadata.name != root]

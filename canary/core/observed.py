@@ -91,10 +91,10 @@ class Observed(msgspec.Struct, frozen=True):
     """Everything beside plan and split.
 
     `plan` is `None` when the spec is invalid, with `invalid` saying why; `last_plan` is the last valid one this process
-    knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. The problems and
-    `conflict` are sentences, empty when all is well: `version_problem` means that no TrafficSplit can be written
-    (`version_missing`: not yet). `live` says that Canary and endpoints were read from the API server just now, before
-    the split.
+    knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. The problems,
+    `root_note` and `conflict` are sentences, empty when all is well: `version_problem` means that no TrafficSplit can
+    be written (`version_missing`: not yet). `live` says that Canary and endpoints were read from the API server just
+    now, before the split.
     """
 
     uid: str
@@ -109,6 +109,7 @@ class Observed(msgspec.Struct, frozen=True):
     abort: str = ""
     deleting: bool = False
     root_problem: str = ""
+    root_note: str = ""
     target_problem: str = ""
     version_problem: str = ""
     version_missing: bool = False

@@ -83,9 +83,9 @@ def _running(s: Situation) -> Outlook:
         return stable_unavailable(s)
     if s.state.pause:
         words = {"ManualWeight": "held at a weight set by hand until resume"}.get(s.state.pause, "paused until resume")
-        return Outlook(s.state.pause, f"{words}, weight {s.state.weight}%", held=True)
+        return Outlook(s.state.pause, words, held=True)
     if plan.suspend:
-        return Outlook("Suspended", f"spec.suspend is true, weight {s.state.weight}%", held=True)
+        return Outlook("Suspended", f"spec.suspend is true, step {s.state.step} is held", held=True)
     name = awaited_approval(s)
     if name:
         return Outlook("WaitingForApproval", f"step {s.state.step} waits for approval {name}", held=True)
@@ -120,7 +120,7 @@ def _waiting_for_metrics(s: Situation, plan: Plan) -> Outlook:
     if memory.failing_since is not None or (s.state.weight == 0 and not memory.answered):
         words = memory.source_reason or "waiting for the first answer of the metrics source"
         return Outlook("MetricsUnavailable" if memory.source_reason else "WaitingForMetrics", words)
-    position = f"weight {s.state.weight}%, step {s.state.step} of {len(plan.stages)}"
+    position = f"step {s.state.step} of {len(plan.stages)}"
     if not s.reached(memory.hold_until):
         left = format_duration(float(round(memory.hold_until - s.now.monotonic)))
         return Outlook("Analysing", f"{position}, held for {left} more", next_at=memory.hold_until)

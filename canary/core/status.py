@@ -87,8 +87,19 @@ def _conditions(observed: Observed, state: State, outlook: Outlook, *, decided: 
     ready, extra = _readiness(observed, state, outlook, decided=decided)
     promoted = _promoted(observed, state, ready=ready)
     statuses = {"Ready": ready, **dict.fromkeys(extra, "True"), "Promoted": promoted}
-    common = {"reason": outlook.reason, "message": outlook.message[:MAX_MESSAGE]}
-    return [msgspec.convert({"type": kind, "status": status, **common}, Condition) for kind, status in statuses.items()]
+    message = outlook.message if not observed.root_note else f"{outlook.message}; {observed.root_note}"
+    common = {"reason": outlook.reason, "message": message[:MAX_MESSAGE]}
+    found = [
+        msgspec.convert({"type": kind, "status": status, **common}, Condition) for kind, status in statuses.items()
+    ]
+    return [_suspended(condition, outlook) for condition in found]
+
+
+def _suspended(condition: Condition, outlook: Outlook) -> Condition:
+    """Paused while nothing is pending is about spec.suspend, not about what serves."""
+    if condition.type != "Paused" or outlook.held:
+        return condition
+    return msgspec.structs.replace(condition, reason="Suspended", message="spec.suspend is true; nothing is pending")
 
 
 def _readiness(observed: Observed, state: State, outlook: Outlook, *, decided: bool) -> tuple[str, list[str]]:

@@ -122,7 +122,9 @@ def error_for(code: int, body: bytes, retry_after: float | None = None) -> ApiEr
     try:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.MsgspecError:
-        status = _Status(message=body[:512].decode("utf-8", "replace").strip())
+        status = _Status()
+    if not status.message:
+        status.message = body[:512].decode("utf-8", "replace").strip()
     kind = _BY_CODE.get(code, ServerError if code >= 500 else ApiError)
     if code == 409 and status.reason == "AlreadyExists":
         kind = AlreadyExists

@@ -23,6 +23,8 @@ MAX_TIMEOUT = 10.0
 """Seconds that a call may take at most; never longer than the interval."""
 MAX_JITTER = 5.0
 """Seconds by which the first call of a group is delayed at most; never more than a quarter of the interval."""
+PROBE_AFTER = 60.0
+"""Seconds after which a group asks for the first time, however long its interval is."""
 MAX_PENDING = 16
 """Readings that are kept for a subscriber who does not take them; the oldest go first."""
 BEFORE_SUBSCRIPTION = Missing("the window began before the subscription")
@@ -139,7 +141,9 @@ class MetricsGroups:
 
     async def _serve(self, group: _Group) -> None:
         seconds = group.key.seconds
-        wait = seconds + self._rng.uniform(0.0, min(MAX_JITTER, seconds / 4))
+        # With a long interval the first answer is a probe: its window began before the subscription and is not judged,
+        # but it shows that the source answers.
+        wait = min(seconds, PROBE_AFTER) + self._rng.uniform(0.0, min(MAX_JITTER, seconds / 4))
         while True:
             await self._clock.sleep(wait)
             wait = await self._call(group)

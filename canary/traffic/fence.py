@@ -23,7 +23,6 @@ from canary.traffic import versions
 from canary.traffic.split import new_split, rewrite
 from canary.traffic.versions import Version
 from canary.traffic.view import Owner, split_view
-from canary.traffic.weights import Backend
 
 READ_TIMEOUT = 5.0
 WRITE_TIMEOUT = 10.0
@@ -92,13 +91,12 @@ class Fence:
 
     async def _send(self, version: Version, owner: Owner, live: Live | None, change: Change, state: State) -> bytes:
         resource = versions.resource(version)
-        backends = tuple(Backend(backend.service, backend.weight) for backend in change.backends)
         if live is None or change.act is Act.CREATE:
             annotations = {STATE_ANNOTATION: encode_state(state), OWNER_ANNOTATION: owner.mark}
-            body = new_split(version, owner.namespace, owner.root, backends, owner.labels, annotations)
+            body = new_split(version, owner.namespace, owner.root, change.backends, owner.labels, annotations)
             raw = await self._client.create(resource, body, owner.namespace, type=msgspec.Raw, timeout=WRITE_TIMEOUT)
             return bytes(raw)
-        body = rewrite(live.body, backends, *_marks(change, state, owner))
+        body = rewrite(live.body, change.backends, *_marks(change, state, owner))
         raw = await self._client.replace(
             resource, owner.root, body, owner.namespace, type=msgspec.Raw, timeout=WRITE_TIMEOUT
         )

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from canary.core.observed import Backend
 from canary.traffic.versions import Version, resource
-from canary.traffic.weights import Backend, InvalidWeights, checked
+from canary.traffic.weights import InvalidWeights, checked
 
 _Fields = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -61,7 +61,7 @@ def split_view(split: TrafficSplit, owner: Owner) -> Split:
 
 def _backends(split: TrafficSplit) -> tuple[tuple[Backend, ...], bool]:
     """Exact integers that sum to 100 are taken as they are; anything else is normalised and called malformed."""
-    listed = split.spec.backends
+    listed = split.spec.backends or ()
     plain = [b.weight for b in listed if isinstance(b.weight, int) and not isinstance(b.weight, bool)]
     exact = len(plain) == len(listed) and sum(plain) == 100 and all(weight >= 0 for weight in plain)
     distinct = len({backend.service for backend in listed}) == len(listed)
@@ -69,7 +69,7 @@ def _backends(split: TrafficSplit) -> tuple[tuple[Backend, ...], bool]:
         shares = read_weights(listed)
     except UnreadableWeights:
         return (), True
-    return tuple(Backend(share.service, share.weight) for share in shares), not (exact and distinct)
+    return shares, not (exact and distinct)
 
 
 def _ownership(split: TrafficSplit, owner: Owner, *, known: bool) -> tuple[Ownership, str]:

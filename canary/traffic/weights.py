@@ -8,11 +8,11 @@ but Consul accepts no other sum, and a conversion between versions reads `1` bes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from canary.api.kinds import SplitBackend
 from canary.api.quantity import parse_quantity
+from canary.core.observed import Backend
 
 WHOLE = 100
 
@@ -23,14 +23,6 @@ class InvalidWeights(ValueError):
 
 class UnreadableWeights(ValueError):
     """The backends of an existing split say nothing that can be taken over; the message names the backend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """A Service and its share of the traffic, in percent."""
-
-    service: str
-    weight: int
 
 
 def shares(stable: str, canary: str | None = None, weight: int = 0) -> tuple[Backend, ...]:

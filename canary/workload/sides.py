@@ -102,6 +102,15 @@ def _missing_ports(root: Service | None, service: Service | None) -> tuple[int, 
     return tuple(sorted({port.port for port in root.spec.ports or ()} - have))
 
 
+def selects_canary(root: Service | None, canary: Service | None) -> str:
+    """A warning when the root Service selects the canary's pods too: callers outside the mesh then reach them."""
+    if root is None or canary is None or not root.spec.selector or not canary.spec.selector:
+        return ""
+    if root.spec.selector.items() <= canary.spec.selector.items():
+        return f"RootSelectsCanary: Service {root.metadata.name} selects the canary's pods, let it select what serves"
+    return ""
+
+
 def root_problem(name: str, root: Service | None) -> str:
     """Why no traffic can be split at this root, in words; empty when it can."""
     if root is None:

@@ -113,7 +113,7 @@ class Routes:
 
     def _compute(self, namespace: str, root: str) -> Route:
         splits = sorted(self._splits.by((namespace, "root", root)), key=lambda split: split.metadata.name)
-        weights = shares(splits[0].spec.backends) if splits else {}
+        weights = shares(splits[0].spec.backends or ()) if splits else {}
         backends = tuple(
             Backend(service, share, ready_endpoints(self._slices.by((namespace, service))))
             for service, share in (weights or {root: 1.0}).items()
@@ -164,7 +164,7 @@ def root_of(split: TrafficSplit) -> str:
 
 def _split_keys(split: TrafficSplit) -> Iterator[tuple[str, str, str]]:
     yield split.metadata.namespace, "root", root_of(split)
-    for service in {backend.service for backend in split.spec.backends}:
+    for service in {backend.service for backend in (split.spec.backends or ())}:
         yield split.metadata.namespace, "backend", service
 
 
