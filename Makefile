@@ -10,7 +10,7 @@ help:
 	@echo "make demo    a rollout and two rollbacks on the embedded cluster, with real HTTP traffic"
 	@echo "make test    the tests"
 	@echo "make check   lint, types, layers, generated files"
-	@echo "make crds    writes crds/canaries.yaml and docs/reference from the Structs"
+	@echo "make generate    the CRD, the reference pages and the copies made of them"
 	@echo "make e2e     the same controller on a real control plane (needs Go)"
 	@echo "make bench   speed and memory, as a table and as JSON"
 .PHONY: help
@@ -34,12 +34,12 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 # Writes the CustomResourceDefinition and the reference pages anew from canary/api, and the copies made of them.
-crds: $(VENV)/.ready
+generate: $(VENV)/.ready
 	$(BIN)/python -m canary.api.reference .
 	$(BIN)/python -m canary.cli.reference .
 	cp crds/canaries.yaml charts/canary/files/canaries.yaml
 	$(BIN)/python gitops/argocd/render.py
-.PHONY: crds
+.PHONY: generate
 
 demo: $(VENV)/.ready
 	$(BIN)/canary demo

@@ -16,6 +16,6 @@ ABORT_ANNOTATION = f"{GROUP}/abort"
 FINALIZER = f"{GROUP}/finalizer"
 
 CONTROLLER_MANAGER = "canary-controller"
-CLI_MANAGER = "kubectl-canary"
+CLI_MANAGER = "canary-cli"
 REPORTING_CONTROLLER = f"{GROUP}/controller"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"

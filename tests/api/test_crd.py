@@ -31,7 +31,7 @@ VERSION = crd()["spec"]["versions"][0]
 
 @pytest.mark.parametrize("path", pages())
 def test_a_generated_file_is_up_to_date(path: str) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == pages()[path], "run `make crds`"
+    assert (ROOT / path).read_text(encoding="utf-8") == pages()[path], "run `make generate`"
 
 
 def test_the_yaml_says_what_the_definition_says() -> None:

@@ -123,7 +123,7 @@ def _render() -> ModuleType:
 
 def test_the_config_map_holds_the_scripts_as_they_are() -> None:
     render = _render()
-    assert render.TARGET.read_text(encoding="utf-8") == render.config_map(), "run `make crds`"
+    assert render.TARGET.read_text(encoding="utf-8") == render.config_map(), "run `make generate`"
     data = load(render.TARGET)["data"]
     assert data["resource.customizations.health.canary.delivery_Canary"] == argocd.read(argocd.HEALTH)
     actions = yaml.safe_load(data["resource.customizations.actions.canary.delivery_Canary"])
