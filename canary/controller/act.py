@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+import msgspec
+
 from canary.api.canary import Canary
 from canary.api.kinds import EndpointSlice
 from canary.controller.session import Session
@@ -26,6 +28,8 @@ from canary.kube.resources import ENDPOINT_SLICES
 from canary.traffic.fence import Fence, Live, TooOld
 from canary.traffic.view import Owner
 
+VIEW_AGE = 5.0
+"""Seconds after which what was read before a raise is too old to raise on."""
 MAX_LOOKS = 5
 """How often one reconcile looks again before it lets others work."""
 
@@ -51,6 +55,7 @@ class Look(NamedTuple):
     observed: Observed
     decision: Decision
     guarded: bool
+    began: float
 
 
 class Actor:
@@ -108,6 +113,7 @@ class Actor:
 
     async def _look(self, session: Session, canary: Canary, owner: Owner, *, guarded: bool) -> Look:
         slices: tuple[EndpointSlice, ...] | None = None
+        began = self._clock.monotonic()
         if guarded:
             canary = await self._read_canary(session, canary)
             slices = await self._read_slices(session)
@@ -119,7 +125,7 @@ class Actor:
             canary = await self._read_canary(session, canary)
             observed = self._world.observe(session, canary, split, slices=slices)
         session.memory, decision = evaluate(observed, session.memory, (), self.now())
-        return Look(canary, live, observed, decision, guarded)
+        return Look(canary, live, observed, decision, guarded, began)
 
     async def _read_canary(self, session: Session, cached: Canary) -> Canary:
         namespace, name = session.key
@@ -139,6 +145,10 @@ class Actor:
     async def _write(self, session: Session, owner: Owner, look: Look, change: Change) -> Look:
         assert session.version is not None
         epoch = await self._epoch(session, look, change)
+        if change.direction is Direction.UP:
+            expiry = look.began + VIEW_AGE
+            expires_at = expiry if change.expires_at is None else min(expiry, change.expires_at)
+            change = msgspec.structs.replace(change, expires_at=expires_at)
         live = await self._fence.write(session.version, owner, look.live, change, epoch=epoch)
         if change.direction is not Direction.DOWN or change.act is Act.CREATE:
             session.epoch = epoch
@@ -149,7 +159,7 @@ class Actor:
         session.memory, decision = evaluate(
             self._world.observe(session, look.canary, live.view), session.memory, (), self.now()
         )
-        return Look(look.canary, live, look.observed, decision, look.guarded)
+        return Look(look.canary, live, look.observed, decision, look.guarded, look.began)
 
     async def _epoch(self, session: Session, look: Look, change: Change) -> int:
         """The epoch to write. One that is not this process's own is taken over only by the holder of the Lease."""

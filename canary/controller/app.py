@@ -87,11 +87,17 @@ class Controller:
         self.groups = MetricsGroups(source, clock=clock, rng=rng, on_reading=self._reading)
         self.reconciler = Reconciler(
             world=self.world, watches=self.watches, actor=actor, reporter=Reporter(client, self.recorder),
-            discovery=discovery, groups=self.groups, queue=self.queue, telemetry=telemetry, rng=rng,
+            discovery=discovery, groups=self.groups, queue=self.queue,
+            reports=WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0)),
+            telemetry=telemetry, rng=rng,
         )  # fmt: skip
         self.workers = Workers(
             self.queue, self._reconcile, count=settings.workers, timeout=RECONCILE_TIMEOUT, on_error=self._on_error
         )
+        self.reporters = Workers(
+            self.reconciler.reports, self._report, count=settings.workers, timeout=RECONCILE_TIMEOUT,
+            on_error=self._on_error,
+        )  # fmt: skip
         self._stop = asyncio.Event()
         self._lost = ""
         self._numbers = itertools.count(1)
@@ -154,16 +160,22 @@ class Controller:
     async def _empty_queue(self) -> None:
         await self.world.canaries.wait_synced()
         self._look_at_all()
-        workers = asyncio.create_task(self.workers.run(), name="workers")
+        work = asyncio.create_task(self._run_workers(), name="workers")
         try:
-            await asyncio.shield(workers)
+            await asyncio.shield(work)
         finally:
             self.queue.close()
-            await asyncio.wait((workers,), timeout=DRAIN)
-            workers.cancel()
-            await asyncio.wait((workers,))
+            self.reconciler.reports.close()
+            await asyncio.wait((work,), timeout=DRAIN)
+            work.cancel()
+            await asyncio.wait((work,))
             await self.recorder.flush(FLUSH)
             await self._stop_posting()
+
+    async def _run_workers(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.workers.run(), name="reconcile")
+            group.create_task(self.reporters.run(), name="report")
 
     async def _stop_posting(self) -> None:
         """Nothing may be written after the Lease is released: the next leader tells what is left."""
@@ -184,6 +196,12 @@ class Controller:
         number = format(next(self._numbers), "x")
         with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1], reconcile=number):
             return await self.reconciler(key)
+
+    async def _report(self, key: Key) -> float | None:
+        if not self.is_leader:
+            return None
+        with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1]):
+            return await self.reconciler.report(key)
 
     def _elector(self, rng: random.Random) -> LeaseElector:
         return LeaseElector(

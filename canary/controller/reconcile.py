@@ -25,7 +25,7 @@ from canary.kube.queue import WorkQueue
 from canary.kube.store import Key
 from canary.metrics.groups import MetricsGroups, Target
 from canary.traffic.fence import ResourceGone
-from canary.traffic.versions import Discovery, NoTrafficSplit, VersionError
+from canary.traffic.versions import Discovery, NoTrafficSplit, VersionError, VersionNotServed
 from canary.traffic.view import Owner, split_view
 
 URGENT, SOON = 9, 5
@@ -40,13 +40,17 @@ _log = structlog.get_logger("canary.controller")
 
 
 class Reconciler:
-    """Callable with a key, as the workers do; everything that is kept per Canary is in its `Session`."""
+    """Callable with a key, as the workers do; everything that is kept per Canary is in its `Session`.
+
+    Telling is left to `report`, for the workers of the queue `reports`.
+    """
 
     def __init__(
         self, *, world: World, watches: Watches, actor: Actor, reporter: Reporter, discovery: Discovery,
-        groups: MetricsGroups, queue: WorkQueue, telemetry: Telemetry, rng: random.Random,
+        groups: MetricsGroups, queue: WorkQueue, reports: WorkQueue, telemetry: Telemetry, rng: random.Random,
     ) -> None:  # fmt: skip
         self.sessions: dict[Key, Session] = {}
+        self.reports = reports
         self._world = world
         self._watches = watches
         self._actor = actor
@@ -89,9 +93,20 @@ class Reconciler:
             self._discovery.invalidate()
             session.version = None
             return 0.1
+        self._schedule(key, session, decision, failure, again=again)
+        self._note(session, canary, observed, decision)
+        if failure is not None and failure.direction is not Direction.DOWN:
+            raise failure
+        return None
+
+    async def report(self, key: Key) -> float | None:
+        """Tell what the last look found. Its own queue: a status that hangs must not hold up a rollback."""
+        session = self.sessions.get(key)
+        if session is None or session.finding is None:
+            return None
+        canary, observed, decision = session.finding
         await self._tell(session, canary, observed, decision)
-        listed = await self._list_pods(session, trusted_state(observed, session.memory))
-        return self._wake(key, session, decision, failure, again=again, listed=listed)
+        return await self._list_pods(session, trusted_state(observed, session.memory))
 
     async def _act(
         self, session: Session, canary: Canary, owner: Owner | None, observed: Observed
@@ -124,11 +139,17 @@ class Reconciler:
         for window in newly_judged(before, session.memory) if readings else ():
             self._telemetry.judged(session.key, window.verdict)
 
-    async def _tell(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> None:
+    def _note(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> None:
+        """What follows from a look without an await; the rest is left to `report`."""
         state = trusted_state(observed, session.memory)
         self._reporter.say(session, canary, observed)
         self._telemetry.looked(session.key, observed, state, session.memory, decision)
         self._follow(session, observed, state)
+        session.finding = (canary, observed, decision)
+        self.reports.add(session.key)
+
+    async def _tell(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> None:
+        state = trusted_state(observed, session.memory)
         if decision.change is not None and not session.write_problem:
             return
         if decision.outlook is not None and decision.outlook.reason == "Deleting" and observed.deleting:
@@ -158,7 +179,7 @@ class Reconciler:
             self._groups.subscribe(session.key, target)
 
     async def _list_pods(self, session: Session, state: State | None) -> float | None:
-        """List the pods of endpoints that nobody has looked at; in how many seconds to look again, if need be."""
+        """List the pods of endpoints that nobody has looked at; in how many seconds to check again, if need be."""
         unseen = self._world.unseen_pods(session, state)
         if not unseen:
             return None
@@ -169,33 +190,24 @@ class Reconciler:
         self._listed_at[session.key] = now
         for service in unseen:
             await self._world.pods.refresh(service)
-        return 0.0
+        self._queue.add(session.key, SOON)
+        return PODS_AGAIN
 
-    def _wake(
-        self,
-        key: Key,
-        session: Session,
-        decision: Decision,
-        failure: WriteFailed | None,
-        *,
-        again: bool,
-        listed: float | None,
-    ) -> float | None:
+    def _schedule(
+        self, key: Key, session: Session, decision: Decision, failure: WriteFailed | None, *, again: bool
+    ) -> None:
         if failure is not None:
-            if failure.direction is not Direction.DOWN:
-                raise failure
-            self._queue.add_after(key, self._pause(failure.cause), URGENT)
-            return None
+            if failure.direction is Direction.DOWN:
+                self._queue.add_after(key, self._pause(failure.cause), URGENT)
+            return
         if again:
             self._queue.add_after(key, self._rng.uniform(0.0, 0.05), SOON)
-            return None
-        delays = [] if listed is None else [listed]
-        if session.version is None and session.version_problem:
-            delays.append(DISCOVER_AGAIN)
+            return
+        if session.version_problem:
+            self._queue.add_after(key, DISCOVER_AGAIN)
         if decision.wake_at is not None:
             # A timer may fire a grain early: a wait that is shorter than that would spin.
-            delays.append(max(decision.wake_at - self._actor.now().monotonic, GRAIN))
-        return min(delays, default=None)
+            self._queue.add_after(key, max(decision.wake_at - self._actor.now().monotonic, GRAIN))
 
     def _pause(self, error: Exception) -> float:
         """Before the next try of a lowering: jitter, or what the API server asks for, never a growing back-off."""
@@ -224,9 +236,12 @@ class Reconciler:
             session.version = await self._discovery.version(asked, matches=matches)
             session.version_problem, session.version_missing = "", False
         except VersionError as error:
-            session.version, session.version_problem = None, str(error)
-            session.version_missing = isinstance(error, NoTrafficSplit)
-            self._discovery.invalidate()
+            session.version_problem, session.version_missing = str(error), isinstance(error, NoTrafficSplit)
+            # What is asked for cannot be had, but traffic can still be taken back in a version that is served.
+            keeps = isinstance(error, VersionNotServed) and stored is not None
+            session.version = await self._discovery.version(matches=matches) if keeps else None
+            if not keeps:
+                self._discovery.invalidate()
         except KubeError:
             # What was chosen before still is the best guess; without one there is nothing to be done yet.
             if session.version is None:

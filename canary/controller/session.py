@@ -10,7 +10,9 @@ from canary.api.canary import Canary
 from canary.api.fields import RootServiceName
 from canary.api.names import KIND
 from canary.api.validation import InvalidSpec, load_spec
+from canary.core.decision import Decision
 from canary.core.memory import Memory
+from canary.core.observed import Observed
 from canary.core.plan import Plan, plan_of
 from canary.core.state import State
 from canary.kube.store import Key
@@ -32,7 +34,7 @@ class Session:
     """`epoch` is the last one this process wrote; `None` means that the Lease must be looked at before a raise.
 
     `announced` names the last write whose events were sent, `removed` the annotation values that were taken off once.
-    `backends` are the Services that were looked at last.
+    `backends` are the Services that were looked at last, `finding` is what the last look found.
     """
 
     key: Key
@@ -54,6 +56,7 @@ class Session:
     status_written_at: float = float("-inf")
     named_root: str = ""
     seen_spec: bytes | None = None
+    finding: tuple[Canary, Observed, Decision] | None = None
     backends: frozenset[str] = frozenset()
 
     @property

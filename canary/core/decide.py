@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     deadlines.pods,
     deadlines.no_data,
     deadlines.source_error,
+    safety.obstacle,
     commands.command,
     revisions.start,
     revisions.edited_steps,
@@ -55,15 +56,15 @@ def decide(observed: Observed, memory: Memory, now: Now) -> Decision:
     if not observed.split_known:
         return Decision(outlook=Outlook("WaitingForTrafficSplit", "the TrafficSplit has not been read yet"))
     split = observed.split
-    if split is not None and split.newer:
+    if split is not None and split.newer and not observed.deleting:
         return safety.newer_state(_situation(observed, memory, now, State())) or Decision()
     state = trusted_state(observed, memory)
     if observed.deleting and (split is None or state is None or split.ownership is not Ownership.OURS):
         return Decision(outlook=deletion.FINALIZE)
     if split is None or state is None:
         return rebuild(observed, memory, now)
-    if split.ownership is not Ownership.OURS or observed.conflict:
-        why = observed.conflict or f"the TrafficSplit is controlled by {split.owner or 'nobody'}"
+    if split.ownership is not Ownership.OURS:
+        why = f"the TrafficSplit is controlled by {split.owner or 'nobody'}"
         return Decision(outlook=Outlook("TrafficConflict", why, blocked=True))
     situation = _situation(observed, memory, now, state)
     decision = next((found for rule in RULES if (found := rule(situation)) is not None), None) or Decision()

@@ -130,8 +130,8 @@ def _follow_endpoints(memory: Memory, plan: Plan, state: State, side: Side, now:
     if not waiting:
         changes["waiting_since"] = None
     elif memory.waiting_since is None:
-        # A Canary waits from when its weight last fell, so a restart does not start the deadline again.
-        waited = plan.deadline - left(plan.deadline, state.moved, now) if state.running else 0.0
+        # After a loss the wait began when the weight fell, so a restart does not start the deadline again.
+        waited = plan.deadline - left(plan.deadline, state.moved, now) if state.running and state.lost else 0.0
         changes["waiting_since"] = now.monotonic - waited
     return msgspec.structs.replace(memory, **changes)
 

@@ -23,8 +23,8 @@ from canary.core.plan import Plan, plan_of
 from canary.core.state import State, UnknownVersion, WriteId, decode_state
 from canary.workload.sides import ready_endpoints
 
-FRESH = 6.0
-"""Seconds for which a view of endpoints may be old: a read, a write, and a second of grace."""
+FRESH = 16.0
+"""Seconds for which a view of endpoints may be old: what a raise may rest on, one write, and a second of grace."""
 REQUEST = 15.0
 """The longest time between deciding and the commit: one request."""
 
@@ -83,6 +83,7 @@ class Oracle:
     _zero_since: dict[str, float] = field(default_factory=dict)
     _ready_until: dict[str, float] = field(default_factory=dict)
     _seen: dict[int, State] = field(default_factory=dict)
+    _ids: set[WriteId] = field(default_factory=set)
     _highest: int = 0
     _projected: int = 0
     _raised: set[tuple[str, int, float]] = field(default_factory=set)
@@ -174,6 +175,10 @@ class Oracle:
         after = self._split
         if after.state is None or (before.state is not None and after.state.id == before.state.id):
             return  # another program's write: ours change the state's identity
+        if after.state.id in self._ids:
+            after.state = None  # an old copy that somebody has put back: it counts as missing
+            return
+        self._ids.add(after.state.id)
         if after.uid != before.uid:
             before = _Split(after.uid)
         self._seen[after.state.seq] = after.state

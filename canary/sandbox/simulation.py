@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from canary.api.canary import CanaryStatus
-from canary.api.names import API_VERSION, KIND
+from canary.api.names import API_VERSION, CONTROLLER_MANAGER, KIND
 from canary.controller.app import Controller, Settings
 from canary.controller.telemetry import Telemetry
 from canary.controller.watches import CANARIES
@@ -29,6 +29,7 @@ from canary.kube.client import Client, PatchKind
 from canary.kube.clock import Clock, LoopClock
 from canary.metrics.smi_source import SmiSource
 from canary.sandbox.app import App, Release
+from canary.sandbox.direct import DirectTransport
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from canary.sandbox.oracle import Oracle
@@ -131,8 +132,9 @@ class Simulation:
         await self.cluster.apply(*manifests)
 
     def start(self, identity: str = "one") -> Process:
-        """Start a controller process."""
-        client = self.cluster.client_for(identity)
+        """Start a controller process; `identity` is the user agent of its requests."""
+        transport = DirectTransport(self.cluster.server, user_agent=identity)
+        client = Client(transport, clock=self.clock, rng=self.rng, field_manager=CONTROLLER_MANAGER)
         controller = Controller(
             Settings(identity=identity, leader_elect=self.leader_elect, lease_namespace=self.app.namespace),
             client,

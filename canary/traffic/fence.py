@@ -29,7 +29,7 @@ WRITE_TIMEOUT = 10.0
 
 
 class TooOld(Exception):
-    """The verdict behind a raise is older than one interval: decide anew."""
+    """The verdict behind a raise, or the view it rests on, has aged: decide anew."""
 
 
 class ResourceGone(Exception):
@@ -82,7 +82,7 @@ class Fence:
             wall=self._clock.now().timestamp(),
         )
         if change.expires_at is not None and self._clock.monotonic() > change.expires_at:
-            raise TooOld("the verdict is older than one interval")
+            raise TooOld("the verdict, or what was read for it, is too old to raise on")
         try:
             return _live(await self._send(version, owner, live, change, state), owner)
         except (Ambiguous, ServerError) as error:

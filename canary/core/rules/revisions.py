@@ -63,7 +63,7 @@ def start(s: Situation) -> Decision | None:
     if plan.canary == s.state.serving:
         return None
     revision = s.observed.side(plan.canary).revision
-    if not revision or s.observed.root_problem or s.observed.version_problem:
+    if not revision or s.observed.root_problem:
         return None
     if s.state.phase is Phase.ROLLED_BACK and revision == s.state.revision:
         return None
@@ -98,7 +98,7 @@ def close_rollback(s: Situation) -> Decision | None:
         return propose(s, Trigger.CLOSED_REJECTED, said)
     plan = s.observed.plan
     revision = s.observed.side(plan.canary).revision if plan else ""
-    if plan is None or plan.canary == s.state.serving or not revision:
+    if plan is None or plan.suspend or plan.canary == s.state.serving or not revision:
         said = say("Idle", f"Service {s.state.serving} serves all traffic")
         return propose(s, Trigger.CLOSED_IDLE, said, revision="", canary="")
     if revision in s.state.rejected:

@@ -124,6 +124,15 @@ def invalid_spec(s: Situation) -> Decision | None:
     return None
 
 
+def obstacle(s: Situation) -> Decision | None:
+    """Another split of the same root, or a version that is not served: nothing begins and nothing rises."""
+    if s.observed.conflict:
+        return Decision(outlook=Outlook("TrafficConflict", s.observed.conflict, blocked=True))
+    if s.observed.version_problem:
+        return Decision(outlook=Outlook("TrafficSplitUnavailable", s.observed.version_problem, blocked=True))
+    return None
+
+
 def roll_back(
     s: Situation, trigger: Trigger, reason: str, words: str, *, rejects: bool = True, **fields: Any
 ) -> Decision:
