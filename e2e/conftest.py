@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,9 +17,11 @@ from canary.kube.client import Client
 from canary.kube.clock import SystemClock
 from canary.kube.http import HttpTransport
 from e2e import smi_wire
+from e2e.commits import CommitLog
 from e2e.plane import Plane, User, build_controlplane
 from e2e.plane.aggregation import host_name
 from e2e.plane.api import RequestFailed
+from e2e.shop import Shop
 from e2e.smi_endpoint import SmiEndpoint
 
 HERE = Path(__file__).parent
@@ -26,6 +31,24 @@ USER_AGENT = "canary-e2e"
 # asyncio drops a server's accepted socket without closing it when its peer goes away during the TLS handshake, as a
 # stopped API server does to the SMI endpoint. Transports and sessions that are left open still fail a test.
 DROPPED = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+
+
+FAILED = pytest.StashKey[bool]()
+CONTROLLERS = pytest.StashKey[Shop]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what its controllers have logged."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+        shop = item.stash.get(CONTROLLERS, None)
+        for controller in shop.controllers if shop is not None else ():
+            report.sections.append((f"controller {controller.name}", controller.tail()))
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,6 +109,49 @@ def smi(smi_server: SmiEndpoint, namespace: str) -> Iterator[SmiEndpoint]:
     """The SMI metrics server, with nothing set for this test's namespace."""
     yield smi_server
     smi_server.forget(namespace)
+
+
+@pytest.fixture(scope="session")
+def commits(plane: Plane) -> Iterator[CommitLog]:
+    """Everything that is stored, in order."""
+    log = CommitLog(plane.etcd_port)
+    log.start()
+    yield log
+    log.stop()
+
+
+@pytest.fixture(scope="session")
+def helms() -> dict[str, Path]:
+    """A real helm by its version."""
+    spec = importlib.util.spec_from_file_location("tools", REPOSITORY / ".ci" / "tools.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tools: ModuleType = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up by name.
+    sys.modules["tools"] = tools
+    spec.loader.exec_module(tools)
+    found: dict[str, Path] = tools.helms()
+    return found
+
+
+@pytest.fixture
+def shop(
+    canaries: Plane,
+    commits: CommitLog,
+    smi: SmiEndpoint,
+    helms: dict[str, Path],
+    namespace: str,
+    request: pytest.FixtureRequest,
+) -> Iterator[Shop]:
+    """An application that has yet to be opened. What its controllers have done is judged when the test has passed."""
+    shop = Shop(canaries, commits, smi, next(iter(helms.values())), namespace)
+    request.node.stash[CONTROLLERS] = shop
+    try:
+        yield shop
+        if not request.node.stash.get(FAILED, False):
+            shop.judge()
+    finally:
+        shop.close()
 
 
 def client_for(plane: Plane, user: User, *, user_agent: str = USER_AGENT) -> Client:

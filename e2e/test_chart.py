@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -17,19 +14,6 @@ CHART = ROOT / "charts" / "canary"
 RESTRICTED = ("pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
 # The ServiceMonitor needs a kind of the Prometheus operator.
 VALUES = sorted(path.name for path in (CHART / "ci").glob("*.yaml") if path.name != "monitoring-values.yaml")
-
-
-@pytest.fixture(scope="session")
-def helms() -> dict[str, Path]:
-    spec = importlib.util.spec_from_file_location("tools", ROOT / ".ci" / "tools.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tools: ModuleType = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    sys.modules["tools"] = tools
-    spec.loader.exec_module(tools)
-    found: dict[str, Path] = tools.helms()
-    return found
 
 
 @pytest.mark.parametrize("values", VALUES)

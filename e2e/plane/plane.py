@@ -49,6 +49,7 @@ class Plane:
         self._users = {user.name: user for user in users}
         files = self._write_files()
         self.audit = AuditLog(files.audit_log)
+        self.etcd_port = ports.etcd
         self.api = Api(ports.api, self.ca, self._users[access.ADMIN].token)
 
         def process(name: str, command: Sequence[str | Path]) -> Process:
@@ -129,8 +130,12 @@ class Plane:
             plural = f"{role['kind'].lower()}s"
             scope = "" if cluster_wide else f"/namespaces/{namespace}"
             self.api.json("POST", f"/apis/rbac.authorization.k8s.io/v1{scope}/{plural}", role)
+        return self.service_account(name, namespace)
+
+    def service_account(self, name: str, namespace: str) -> User:
+        """The user that a ServiceAccount is, with a token for it."""
         request = {"spec": {"expirationSeconds": 24 * 3600}}
-        answer = self.api.json("POST", f"{accounts}/{name}/token", request)
+        answer = self.api.json("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", request)
         user = User(f"system:serviceaccount:{namespace}:{name}", answer["status"]["token"])
         self._users[user.name] = user
         return user

@@ -63,11 +63,11 @@ class Process:
                 raise ProcessFailed(f"{self.name} was not ready in {timeout:.0f} s; {self._log}:\n{self.tail()}")
             time.sleep(0.05)
 
-    def stop(self, grace: float = 10.0) -> None:
-        """SIGTERM, then after `grace` seconds SIGKILL to its group. Stopping twice is fine."""
+    def stop(self, grace: float = 10.0) -> int | None:
+        """SIGTERM, then after `grace` seconds SIGKILL to its group; the exit code. Stopping twice is fine: `None`."""
         child, self._child = self._child, None
         if child is None:
-            return
+            return None
         self._signal(child, signal.SIGTERM)
         try:
             child.wait(grace)
@@ -77,6 +77,12 @@ class Process:
         finally:
             if child.stdin is not None:
                 child.stdin.close()
+        return child.returncode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process's group."""
+        if self._child is not None:
+            self._signal(self._child, number)
 
     def kill(self) -> None:
         """SIGKILL to the group, at once."""

@@ -100,7 +100,7 @@ def close_rollback(s: Situation) -> Decision | None:
     revision = s.observed.side(plan.canary).revision if plan else ""
     if plan is None or plan.suspend or plan.canary == s.state.serving or not revision:
         said = say("Idle", f"Service {s.state.serving} serves all traffic")
-        return propose(s, Trigger.CLOSED_IDLE, said, revision="", canary="")
+        return propose(s, Trigger.CLOSED_IDLE, said, revision="", canary="", reason="", note="")
     if revision in s.state.rejected:
         note = f"{revision} was rejected before; retry to try it again"
         said = say("RolledBack", note, warning=True)
