@@ -1,0 +1,242 @@
+"""A rollout in virtual time, with the wire between each controller and the API server in the test's hands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import structlog
+
+from canary.core.state import State, decode_state
+from canary.kube.transport import Response, Transport
+from canary.sandbox.app import Release
+from canary.sandbox.commitlog import Commit
+from canary.sandbox.faults import Faults
+from canary.sandbox.request import Request, parse_target, verb_of
+from canary.sandbox.simulation import Process, Simulation
+from canary.sandbox.virtual_time import VirtualLoop
+
+STATE = "canary.delivery/state"
+SEVERE = {
+    "interval": "10s",
+    "warmup": "5s",
+    "metrics": [{"name": "success-rate", "min": "99", "rollbackAt": "90"}],
+}
+"""An analysis in which the first breached window of a release with 20 % errors ends the rollout."""
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
+    """Every asynchronous test of this directory runs in virtual time."""
+    return {"virtual": VirtualLoop}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Faults are injected by the thousand: their log lines would drown a failure."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request: when it left, what it was (`update trafficsplits`, `patch canaries/status`), and its path."""
+
+    at: float
+    what: str
+    path: str
+
+    @property
+    def writes(self) -> bool:
+        return self.what.split(" ")[0] in ("create", "update", "patch", "delete")
+
+
+Meet = Callable[[Sent], Awaitable[None]]
+
+
+async def _let_pass(_: Sent) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Wire:
+    """The connection of one process: it keeps what was sent, and `before` and `after` meet each request."""
+
+    inner: Transport
+    now: Callable[[], float]
+    sent: list[Sent] = field(default_factory=list)
+    before: Meet = _let_pass
+    after: Meet = _let_pass
+    flowing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.flowing.set()
+
+    def freeze(self) -> None:
+        """As SIGSTOP: nothing leaves and nothing is heard until `thaw`."""
+        self.flowing.clear()
+
+    def thaw(self) -> None:
+        self.flowing.set()
+
+    def since(self, at: float) -> list[str]:
+        """What was sent from a moment on."""
+        return [sent.what for sent in self.sent if sent.at >= at]
+
+    async def request(self, method: str, path: str, **options: Any) -> Response:
+        sent = Sent(self.now(), _what(method, path, options.get("query")), path)
+        self.sent.append(sent)
+        await self.flowing.wait()
+        await self.before(sent)
+        await self.flowing.wait()
+        answer = await self.inner.request(method, path, **options)
+        await self.after(sent)
+        await self.flowing.wait()
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, path: str, **options: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+        await self.flowing.wait()
+        async with self.inner.stream(path, **options) as lines:
+            yield self._flow(lines)
+
+    async def _flow(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for line in lines:
+            await self.flowing.wait()
+            yield line
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+def _what(method: str, path: str, query: Mapping[str, str] | None) -> str:
+    target = parse_target(path)
+    if target is None:
+        return f"{method.lower()} {path}"
+    verb = verb_of(Request(method, path, dict(query or {})), target)
+    return f"{verb} {target.plural}{'/' if target.subresource else ''}{target.subresource}"
+
+
+class Rollout(Simulation):
+    """A simulation whose processes talk over wires."""
+
+    wires: dict[str, Wire]
+
+    @property
+    def faults(self) -> Faults:
+        return self.cluster.server.faults
+
+    def now(self) -> float:
+        return self.clock.monotonic()
+
+    def start(self, identity: str = "one") -> Process:
+        process = super().start(identity)
+        wire = Wire(process.client.transport, self.now)
+        process.client.transport = wire
+        self.wires = {**getattr(self, "wires", {}), identity: wire}
+        return process
+
+    def process(self, identity: str) -> Process:
+        """The newest process of that name."""
+        return next(p for p in reversed(self.processes) if p.controller.settings.identity == identity)
+
+    async def kill(self, identity: str) -> None:
+        """End a process as SIGKILL would and forget it."""
+        process = self.process(identity)
+        process.kill()
+        self.processes.remove(process)
+        await asyncio.sleep(0)
+
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+
+    async def weight(self, weight: int, timeout: float = 120.0) -> None:
+        """Wait until the canary has this weight by the state."""
+        await self.until(lambda: (state := self.state()) is not None and state.weight == weight, timeout)
+
+    async def reach(self, *phases: str, timeout: float = 300.0) -> None:
+        await self.until(lambda: self.phase() in phases, timeout)
+
+    async def told(self, timeout: float = 30.0) -> None:
+        """Wait until the status has followed the split."""
+        await self.until(lambda: self._recorded() == (self.state() or State()).seq, timeout)
+
+    def _recorded(self) -> int:
+        record = self.status().record
+        return record.seq if record else 0
+
+    def splits(self) -> tuple[Commit, ...]:
+        return self.cluster.server.commits.of("trafficsplits", self.app.namespace)
+
+    def states(self) -> list[State]:
+        """Every state that the split has had, each once."""
+        found: list[State] = []
+        for commit in self.splits():
+            state = state_of(commit)
+            if state is not None and (not found or state.id != found[-1].id):
+                found.append(state)
+        return found
+
+    def moment(self, phase: str) -> float:
+        """When the split's state first said this phase."""
+        return next(c.monotonic for c in self.splits() if (s := state_of(c)) is not None and s.phase == phase)
+
+    def shares(self, service: str = "podinfo-v2") -> list[int]:
+        """The weights that a Service has had, repetitions left out."""
+        found: list[int] = []
+        for commit in self.splits():
+            weight = weight_in(commit, service)
+            if not found or weight != found[-1]:
+                found.append(weight)
+        return found
+
+    def by(self, *identities: str) -> list[Commit]:
+        """What these processes have written."""
+        return [c for c in self.cluster.server.commits if c.user_agent in identities]
+
+    def reasons(self) -> list[str]:
+        return [reason for reason, _ in self.events()]
+
+
+def state_of(commit: Commit) -> State | None:
+    annotations = (commit.new or {}).get("metadata", {}).get("annotations") or {}
+    return decode_state(annotations.get(STATE))
+
+
+def weight_in(commit: Commit, service: str) -> int:
+    backends = commit.new["spec"].get("backends", ()) if commit.new else ()
+    return sum(backend["weight"] for backend in backends if backend["service"] == service)
+
+
+Build = Callable[..., AbstractAsyncContextManager[Rollout]]
+
+
+@pytest.fixture
+def rollout() -> Build:
+    """Builds a rollout from podinfo-v1 to podinfo-v2 with the named processes; `spec` replaces fields of the Canary's.
+
+    `severe` ends it at the first breached window; `errors` is the percentage of the new release.
+    """
+
+    @asynccontextmanager
+    async def build(
+        *, errors: float = 0.0, processes: tuple[str, ...] = ("one",), seed: int = 1, leader_elect: bool = False,
+        severe: bool = False, applied: bool = True, rate: float = 200.0, **spec: Any,
+    ) -> AsyncIterator[Rollout]:  # fmt: skip
+        if severe:
+            spec.setdefault("analysis", SEVERE)
+        async with Rollout(random.Random(seed), leader_elect=leader_elect, rate=rate) as sim:
+            await sim.start_app(Release("1"), Release("2", errors=errors))
+            if applied:
+                await sim.apply(sim.canary("1", "2", **spec))
+            for identity in processes:
+                sim.start(identity)
+            yield sim
+
+    return build
