@@ -36,7 +36,9 @@ check: $(VENV)/.ready
 # Writes the CustomResourceDefinition and the reference pages anew from canary/api, and the copies made of them.
 generate: $(VENV)/.ready
 	$(BIN)/python -m canary.api.reference .
+	$(BIN)/python -m canary.server.reference .
 	$(BIN)/python -m canary.cli.reference .
+	$(BIN)/python docs/render.py
 	cp crds/canaries.yaml charts/canary/files/canaries.yaml
 	$(BIN)/python gitops/argocd/render.py
 .PHONY: generate

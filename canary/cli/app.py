@@ -393,7 +393,11 @@ def demo(
 
 @command("sandbox", without=("context", "namespace"))
 def sandbox(
-    flags: Flags, port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0
+    flags: Flags,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0,
+    mesh: Annotated[
+        bool, typer.Option("--mesh", help="Pods answer requests, and there are metrics; prints where Services listen.")
+    ] = False,
 ) -> int:
     """Starts an empty embedded cluster for kubectl.
 
@@ -405,4 +409,4 @@ def sandbox(
     from canary.cli.sandbox import sandbox as command
     from canary.cli.session import terminal_for
 
-    return asyncio.run(command(terminal_for(flags), port=port, kubeconfig=flags.kubeconfig))
+    return asyncio.run(command(terminal_for(flags), port=port, kubeconfig=flags.kubeconfig, mesh=mesh))

@@ -45,7 +45,6 @@ async def demo(
         raise typer.Abort from None
     except DemoFailed as error:
         raise Failure(f"the demo did not end as it must: {error}") from error
-    terminal.print("All releases ended as they must.")
     return Exit.REACHED
 
 
