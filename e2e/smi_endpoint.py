@@ -126,6 +126,11 @@ class SmiEndpoint:
             self._started.set()
             await self._stop.wait()
         finally:
+            # Else each connection would wait for the other side's end of TLS, and outlive the event loop.
+            for connection in runner.server.connections if runner.server is not None else ():
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(0)
             await runner.cleanup()
 
     async def _discover(self, _: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pprint import pformat
 from typing import Any
@@ -19,13 +20,22 @@ from canary.sandbox.direct import DirectTransport
 from canary.sandbox.server import ApiServer
 from e2e.conftest import HERE, REPOSITORY, USER_AGENT
 from e2e.plane import Plane
-from e2e.truth import patches, reads, removal, writes
+from e2e.truth import builtin, patches, reads, removal, writes
 from e2e.truth.objects import CANARIES, SPLITS, canary, owner, split
 from e2e.truth.probe import Probe, typed
 
 CRDS = (HERE / "manifests" / "trafficsplits.yaml", REPOSITORY / "crds" / "canaries.yaml")
 Scenario = Callable[[Probe], Awaitable[None]]
-SCENARIOS: tuple[Scenario, ...] = (*writes.SCENARIOS, *patches.SCENARIOS, *removal.SCENARIOS, *reads.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (
+    *writes.SCENARIOS,
+    *patches.SCENARIOS,
+    *removal.SCENARIOS,
+    *reads.SCENARIOS,
+    *builtin.SCENARIOS,
+)
+_LISTED = tomllib.loads((HERE / "truth" / "differences.toml").read_text())["difference"]
+# Scenario and answer to the parts of the answer that are known to differ.
+KNOWN = {(entry["scenario"], entry["answer"]): frozenset(entry["fields"]) for entry in _LISTED}
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +73,25 @@ async def test_the_embedded_server_answers_as_the_real_one(
     different = [
         f"{label}\n" + "\n".join(_differences(true, said))
         for (label, true), (_, said) in zip(real.notes, fake.notes, strict=True)
-        if true != said
+        if true != said and _fields(true, said) != KNOWN.get((scenario.__name__, label))
     ]
     assert not different, f"{len(different)} of {len(real.notes)} answers differ\n\n" + "\n\n".join(different)
+    agreed = {label for (label, true), (_, said) in zip(real.notes, fake.notes, strict=True) if true == said}
+    assert not [label for name, label in KNOWN if name == scenario.__name__ and label in agreed], "no longer differ"
+
+
+def test_few_differences_are_known_and_each_is_of_a_scenario_that_there_is() -> None:
+    assert len(KNOWN) == len(_LISTED) <= 10
+    assert {name for name, _ in KNOWN} <= {scenario.__name__ for scenario in SCENARIOS}
+    assert all(entry["why"] for entry in _LISTED)
+
+
+def _fields(true: Any, said: Any) -> frozenset[str]:
+    """The parts in which two notes differ."""
+    if not (isinstance(true, dict) and isinstance(said, dict)):
+        return frozenset()
+    keys = true.keys() | said.keys()
+    return frozenset(keys - {key for key in keys if true.get(key, _ABSENT) == said.get(key, _ABSENT)})
 
 
 def _differences(true: Any, said: Any, path: str = "") -> list[str]:

@@ -9,7 +9,7 @@ cost too much. Source: Kubernetes, Extend the Kubernetes API with CustomResource
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from canary.api.duration import parse_nanoseconds
 
-Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
 
 _HAS = re.compile(r"has\(self\.\w+\)")
 _READ = re.compile(r"self\.([\w.]+)")
@@ -70,11 +70,19 @@ def _duration(path: str, low: str, high: str) -> Rule:
 
 
 def _given(value: dict[str, Any], *names: str) -> int:
-    return sum(name in value for name in names)
+    return len(_read(value[name] for name in names if name in value))
 
 
 def _present(items: list[dict[str, Any]], name: str) -> list[Any]:
-    return [item[name] for item in items if name in item]
+    return _read(item[name] for item in items if name in item)
+
+
+def _read(values: Iterable[Any]) -> list[Any]:
+    """The values. Raises `TypeError` for `5.0`: the schema takes it for an integer, a rule that looks at it does not."""
+    found = list(values)
+    if any(isinstance(value, float) for value in found):
+        raise TypeError("expected int, got float64")
+    return found
 
 
 def _limited_once(metric: dict[str, Any]) -> bool:
@@ -129,13 +137,12 @@ _PLAN = (
         "self.all(s, !has(s.approval) || self.exists_one(t, has(t.approval) && t.approval == s.approval))",
         "each `approval` must have a name of its own",
         lambda new, _old: len(set(_present(new, "approval"))) == len(_present(new, "approval")),
-        reason="FieldValueDuplicate",
     ),
     Rule(
         "spec.ramp",
         "self.from <= self.to",
         "`from` must not be greater than `to`",
-        lambda new, _old: bool(new["from"] <= new["to"]),
+        lambda new, _old: _given(new, "from", "to") == 2 and bool(new["from"] <= new["to"]),
         field_path=".from",
     ),
     _duration("spec.steps[].hold", "0s", "168h"),

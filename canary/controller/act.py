@@ -56,6 +56,7 @@ class Look(NamedTuple):
     decision: Decision
     guarded: bool
     began: float
+    wrote: bool = False
 
 
 class Actor:
@@ -159,7 +160,7 @@ class Actor:
         session.memory, decision = evaluate(
             self._world.observe(session, look.canary, live.view), session.memory, (), self.now()
         )
-        return Look(look.canary, live, look.observed, decision, look.guarded, look.began)
+        return look._replace(live=live, decision=decision, wrote=True)
 
     async def _epoch(self, session: Session, look: Look, change: Change) -> int:
         """The epoch to write. One that is not this process's own is taken over only by the holder of the Lease."""

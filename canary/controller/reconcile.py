@@ -34,6 +34,10 @@ MAX_WRITES = 8
 PODS_AGAIN = 1.0
 """Seconds between two lists of pods for endpoints that name a pod which no list had."""
 DISCOVER_AGAIN = 10.0
+CACHES_FOLLOW = 1.0
+"""Seconds after which a wish that a live look has dropped is looked at again, if no watch has told of news before."""
+VIEW_PATIENCE = 10.0
+"""Seconds in which the views of a process that has just come become whole, as a rule; until then the status stays."""
 GRAIN = 0.001
 REFUSALS = (Invalid, Forbidden, BadRequest, TooLarge)
 _log = structlog.get_logger("canary.controller")
@@ -86,7 +90,7 @@ class Reconciler:
         try:
             canary, observed, decision, again = await self._act(session, canary, owner, observed)
         except WriteFailed as error:
-            failure, decision, again = error, self._failed(session, error), False
+            failure, decision, again = error, self._failed(session, error), None
         except NotLeading:
             return None
         except ResourceGone:
@@ -110,8 +114,8 @@ class Reconciler:
 
     async def _act(
         self, session: Session, canary: Canary, owner: Owner | None, observed: Observed
-    ) -> tuple[Canary, Observed, Decision, bool]:
-        """Write until nothing is due; the last look, and whether it must be looked at again at once."""
+    ) -> tuple[Canary, Observed, Decision, float | None]:
+        """Write until nothing is due; the last look, and in how many seconds to look again, if need be."""
         readings = tuple(self._readings.pop(session.key, ()))
         decision = Decision()
         for _ in range(MAX_WRITES):
@@ -120,17 +124,23 @@ class Reconciler:
             self._count_verdicts(session, before, readings)
             readings = ()
             if decision.change is None or owner is None or session.version is None:
-                return canary, observed, decision, False
+                return canary, observed, decision, None
             if decision.change.act is Act.CREATE or trusted_state(observed, session.memory) is None:
                 await self._reporter.finalizer(session, canary, wanted=True)
             look = await self._actor.carry_out(session, canary, owner, decision.change)
             if look is None:
-                return canary, observed, decision, True
+                break
             session.write_problem = ""
+            if not look.wrote:
+                # What was read just now overrules the caches. They follow, and wake this; until then, no hurry.
+                return look.canary, look.observed, look.decision, self._rng.uniform(0.5, 1.0) * CACHES_FOLLOW
             canary = look.canary
             observed = self._world.observe(session, canary, look.live.view if look.live else None)
             self._reporter.say(session, canary, observed)
-        return canary, observed, decision, True
+            if decision.change.direction is Direction.DOWN:
+                # This one is safe now. What is left to do for it must not keep a worker from one that is not.
+                return canary, observed, decision, 0.0
+        return canary, observed, decision, self._rng.uniform(0.0, 0.05)
 
     def _count_verdicts(self, session: Session, before: Memory, readings: tuple[Reading, ...]) -> None:
         for reading in readings:
@@ -155,6 +165,9 @@ class Reconciler:
         if decision.outlook is not None and decision.outlook.reason == "Deleting" and observed.deleting:
             await self._reporter.finalizer(session, canary, wanted=False)
             return
+        if self._too_early(session, canary, observed, state):
+            self._queue.add_after(session.key, VIEW_PATIENCE)
+            return
         try:
             status = await self._reporter.status(session, canary, observed, decision, self._actor.now())
         except Conflict:
@@ -162,6 +175,16 @@ class Reconciler:
             self._queue.add_after(session.key, 0.2)
             return
         await self._reporter.consume(session, canary, state, status)
+
+    def _too_early(self, session: Session, canary: Canary, observed: Observed, state: State | None) -> bool:
+        """Whether a process that has just come sees too little to contradict what was told of this same state."""
+        told = record_of(canary).seq
+        news = state is not None and state.seq != told
+        whole = observed.split_known and all(
+            side.known and (side.hashes is not None or not side.ready) for side in observed.sides.values()
+        )
+        patient = self._actor.now().monotonic < session.began + VIEW_PATIENCE
+        return patient and not whole and told > 0 and not news
 
     def _follow(self, session: Session, observed: Observed, state: State | None) -> None:
         """Watch the Services that matter now, and read metrics only while a rollout runs."""
@@ -194,14 +217,14 @@ class Reconciler:
         return PODS_AGAIN
 
     def _schedule(
-        self, key: Key, session: Session, decision: Decision, failure: WriteFailed | None, *, again: bool
+        self, key: Key, session: Session, decision: Decision, failure: WriteFailed | None, *, again: float | None
     ) -> None:
         if failure is not None:
             if failure.direction is Direction.DOWN:
                 self._queue.add_after(key, self._pause(failure.cause), URGENT)
             return
-        if again:
-            self._queue.add_after(key, self._rng.uniform(0.0, 0.05), SOON)
+        if again is not None:
+            self._queue.add_after(key, again, SOON)
             return
         if session.version_problem:
             self._queue.add_after(key, DISCOVER_AGAIN)
@@ -259,7 +282,7 @@ class Reconciler:
         session = self.sessions.get(key)
         if session is None or session.uid != canary.metadata.uid:
             self._groups.unsubscribe(key)
-            session = self.sessions[key] = Session(key, canary.metadata.uid)
+            session = self.sessions[key] = Session(key, canary.metadata.uid, self._actor.now().monotonic)
         return session
 
     def _forget(self, key: Key) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from canary.api.canary import Canary, CanaryStatus, status_of
 from canary.api.names import ABORT_ANNOTATION, COMMAND_ANNOTATION, FINALIZER
-from canary.controller.session import Session
+from canary.controller.session import Session, Told
 from canary.controller.watches import CANARIES
 from canary.core.commands import command_id
 from canary.core.decision import Decision
@@ -33,23 +33,27 @@ class Reporter:
         self._recorder = recorder
 
     def say(self, session: Session, canary: Canary, observed: Observed) -> None:
-        """The events of the last write, once per process and, by their names, once at all."""
+        """The events of the last writes, once per process and, by their names, once at all."""
         split = observed.split
         if split is None or split.state is None or split.state.uid != session.uid or session.version is None:
             return
         mark = (split.uid, split.state.seq)
         if mark == session.announced:
             return
+        after = session.announced[1] if session.announced[0] == split.uid else 0
         session.announced = mark
         version = f"{SPLIT_GROUP}/{session.version}"
         related = Reference(version, "TrafficSplit", session.root, session.key[0], split.uid)
-        announce(self._recorder, canary, related, split.state)
+        announce(self._recorder, canary, related, split.state, after=after)
 
     async def status(
         self, session: Session, canary: Canary, observed: Observed, decision: Decision, now: Now
     ) -> CanaryStatus:
         """Write the status if it is due; the status as it is now. Raises `Conflict` when the Canary has changed."""
-        previous = status_of(canary)
+        previous, base = status_of(canary), canary.metadata.resource_version
+        if session.told is not None and session.told.over == base:
+            # Our own last write has not come back by the watch yet.
+            previous, base = session.told.status, session.told.made
         state = trusted_state(observed, session.memory)
         version = f"{SPLIT_GROUP}/{session.version}" if session.version else ""
         subject = Subject(canary.metadata.generation, previous, version)
@@ -61,10 +65,11 @@ class Reporter:
         namespace, name = session.key
         body = msgspec.to_builtins(status)
         patch = [
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": canary.metadata.resource_version},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": base},
             {"op": "add", "path": "/status", "value": body},
         ]
-        await self._client.patch(CANARIES, name, patch, namespace, kind=PatchKind.JSON, subresource="status")
+        made = await self._client.patch(CANARIES, name, patch, namespace, kind=PatchKind.JSON, subresource="status")
+        session.told = Told(canary.metadata.resource_version, made["metadata"]["resourceVersion"], status)
         session.status_written_at = now.monotonic
         return status
 

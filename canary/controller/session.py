@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from canary.api.canary import Canary
+from canary.api.canary import Canary, CanaryStatus
 from canary.api.fields import RootServiceName
 from canary.api.names import KIND
 from canary.api.validation import InvalidSpec, load_spec
@@ -29,6 +29,15 @@ class _Peek(msgspec.Struct, frozen=True):
     service: _PeekService
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The last status that was written: over which resourceVersion of the cached Canary, and which one it made."""
+
+    over: str
+    made: str
+    status: CanaryStatus
+
+
 @dataclass(slots=True)
 class Session:
     """`epoch` is the last one this process wrote; `None` means that the Lease must be looked at before a raise.
@@ -39,6 +48,7 @@ class Session:
 
     key: Key
     uid: str
+    began: float = 0.0
     memory: Memory = field(default_factory=Memory)
     epoch: int | None = None
     plan: Plan | None = None
@@ -53,6 +63,7 @@ class Session:
     write_problem: str = ""
     announced: tuple[str, int] = ("", 0)
     removed: set[str] = field(default_factory=set)
+    told: Told | None = None
     status_written_at: float = float("-inf")
     named_root: str = ""
     seen_spec: bytes | None = None

@@ -131,7 +131,8 @@ def _follow_endpoints(memory: Memory, plan: Plan, state: State, side: Side, now:
         changes["waiting_since"] = None
     elif memory.waiting_since is None:
         # After a loss the wait began when the weight fell, so a restart does not start the deadline again.
-        waited = plan.deadline - left(plan.deadline, state.moved, now) if state.running and state.lost else 0.0
+        lost = state.running and state.lost and memory.warm_at is None
+        waited = plan.deadline - left(plan.deadline, state.moved, now) if lost else 0.0
         changes["waiting_since"] = now.monotonic - waited
     return msgspec.structs.replace(memory, **changes)
 
@@ -149,10 +150,11 @@ def _read(memory: Memory, plan: Plan, state: State, reading: Reading) -> Memory:
     if memory.warm_at is None or reading.start < memory.warm_at:
         # Within warm-up only rollbackAt judges, and nothing passes.
         return _append(memory, judged) if judged.severe else memory
-    memory = msgspec.structs.replace(
-        memory, latest=judged, shown=judged.metrics, pool=pooled(plan, reading, memory.pool)
-    )
-    return _append(memory, judged) if judged.verdict is Verdict.BREACH else memory
+    breached = judged.verdict is Verdict.BREACH
+    # A breach starts the hold again, and its bad requests must not make breaches of the clean windows after it.
+    pool = Pool() if breached else pooled(plan, reading, memory.pool)
+    memory = msgspec.structs.replace(memory, latest=judged, shown=judged.metrics, pool=pool)
+    return _append(memory, judged) if breached else memory
 
 
 def _append(memory: Memory, judged: Judged) -> Memory:
@@ -169,6 +171,10 @@ def _whole(memory: Memory, state: State, window: Window) -> bool:
 
 def _drop_counted(memory: Memory, state: State, now: Now) -> Memory:
     """Windows that the state has counted already, by whichever process, are not counted again."""
+    own = max((n for n, w in enumerate(memory.pending, 1) if w.wall_end == state.window), default=0)
+    if own:
+        # Counted by this process: known by identity, since the wall clock may have jumped in between.
+        return msgspec.structs.replace(memory, pending=memory.pending[own:])
     if not memory.pending or state.window > now.wall + 1.0:
         return memory
     fresh = tuple(w for w in memory.pending if w.wall_end - (w.end - w.start) / 2 >= state.window)

@@ -76,6 +76,11 @@ class Side(msgspec.Struct, frozen=True):
         return revision_name(self.service, self.hashes)
 
     @property
+    def unseen(self) -> bool:
+        """What runs here is not known yet, but will be."""
+        return not self.known or (self.ready > 0 and self.hashes is None)
+
+    @property
     def gone(self) -> bool:
         """Certainly no ready endpoint: an unknown view is not certain."""
         return self.known and self.ready == 0

@@ -103,7 +103,7 @@ def _waiting_for_endpoints(s: Situation, plan: Plan) -> Outlook | None:
         )
     if not side.ready:
         return Outlook("WaitingForEndpoints", f"Service {side.service} has no ready endpoint")
-    if side.revision != s.state.revision:
+    if not s.state.revision or side.revision != s.state.revision:
         return Outlook("WaitingForRevision", f"the pods behind Service {side.service} are changing")
     if not canary_ready(s):
         return Outlook("WaitingForRecord", f"the status still lists {s.state.revision} as rejected")

@@ -45,9 +45,9 @@ class Trigger(StrEnum):
     DELETED = "Canary deleted"
     REJECTED = "revision rejected before"
     LOWERED_TO_ZERO = "weight set to 0 by hand"
-    CLOSED_REJECTED = "closed: revision rejected"
-    CLOSED_IDLE = "closed: nothing to roll out"
-    CLOSED_ANEW = "closed: start over"
+    CLOSED_REJECTED = "closed, revision rejected"
+    CLOSED_IDLE = "closed, nothing to roll out"
+    CLOSED_ANEW = "closed, start over"
     RETRY = "retry"
 
 

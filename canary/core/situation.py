@@ -11,7 +11,7 @@ from canary.core.memory import Memory
 from canary.core.observed import Backend, Now, Observed, Side, Split
 from canary.core.phases import Trigger, move
 from canary.core.plan import Plan
-from canary.core.state import Said, State
+from canary.core.state import Said, State, events_so_far
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -57,11 +57,11 @@ def propose(
     the decision says `StableUnavailable` instead.
     """
     phase = move(s.state.phase, trigger) if trigger else s.state.phase
-    state = msgspec.structs.replace(s.state, phase=phase, said=said, **fields)
+    state = msgspec.structs.replace(s.state, phase=phase, said=said, earlier=events_so_far(s.state), **fields)
     backends = expected_backends(state)
     moves = backends != s.split.backends
     direction = _direction(s, state, moves=moves)
-    if direction is Direction.DOWN and s.serving_side.gone and s.canary_side.ready > 0:
+    if direction is Direction.DOWN and s.serving_side.gone and refuge(s) is not None:
         return Decision(outlook=stable_unavailable(s))
     guarded = guarded or direction is Direction.UP
     return Decision(Change(Act.UPDATE, state, backends, direction, moves, guarded, expires_at))
@@ -75,9 +75,17 @@ def _direction(s: Situation, state: State, *, moves: bool) -> Direction:
     return Direction.UP if after < before and not s.split.malformed else Direction.DOWN
 
 
+def refuge(s: Situation) -> Side | None:
+    """The side beside the one that serves that is ready: the canary's, or one that somebody else has given weight."""
+    names = (s.state.canary, *(backend.service for backend in s.split.backends if backend.weight))
+    sides = (s.observed.side(name) for name in names if name and name != s.state.serving)
+    return next((side for side in sides if side.ready > 0), None)
+
+
 def stable_unavailable(s: Situation) -> Outlook:
+    side = refuge(s) or s.canary_side
     message = (
-        f"Service {s.state.serving} has no ready endpoint and {s.state.canary} has {s.canary_side.ready}: "
+        f"Service {s.state.serving} has no ready endpoint and {side.service} has {side.ready}: "
         "traffic stays until one is ready"
     )
     return Outlook("StableUnavailable", message, blocked=True)

@@ -12,6 +12,8 @@ from canary.core.phases import RUNNING, Phase
 
 STATE_VERSION = 1
 MAX_REJECTED = 10
+MAX_EARLIER = 2
+"""Writes whose events are kept: two may follow another at once, and a process die before it has told of any."""
 
 
 class WriteId(msgspec.Struct, frozen=True):
@@ -48,12 +50,23 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     warning: bool = False
 
 
+class Earlier(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The events of an earlier write, and what its state said beside them."""
+
+    seq: int
+    phase: Phase
+    weight: int = 0
+    revision: str = ""
+    said: tuple[Said, ...] = ()
+
+
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of one Canary. `canary` is the Service under trial, `serving` the one that holds the rest.
 
     `since` is when the current hold began, `moved` when a weight last changed, `window` the end of the last counted
     window. `pause` is empty, `Paused` or `ManualWeight`. `reason` and `note` say why a rollout ended. `label` is the
-    spec.revision that serves, `trial` the one under trial. `said` are the events of the last write.
+    spec.revision that serves, `trial` the one under trial. `said` are the events of the last write, `earlier` those of the
+    writes before it.
     """
 
     v: int = STATE_VERSION
@@ -88,6 +101,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     label: str = ""
     trial: str = ""
     said: tuple[Said, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
 
     @property
     def id(self) -> WriteId:
@@ -123,7 +137,7 @@ def decode_state(text: str | None) -> State | None:
         if version > STATE_VERSION:
             raise UnknownVersion(f"state version {version} is newer than {STATE_VERSION}")
         state = _decoder.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     sane = 0 <= state.weight <= 100 and state.seq > 0 and state.v == STATE_VERSION
     return state if sane else None
@@ -133,6 +147,12 @@ def encode_state(state: State) -> str:
     """The annotation's value: compact JSON, empty fields left out, `v` always there."""
     body = msgspec.to_builtins(state)
     return msgspec.json.encode({"v": STATE_VERSION, **body}).decode()
+
+
+def events_so_far(state: State) -> tuple[Earlier, ...]:
+    """The events that the write after `state` keeps, the newest last."""
+    last = Earlier(state.seq, state.phase, state.weight, state.revision, state.said)
+    return (*state.earlier, last)[-MAX_EARLIER:] if state.said else state.earlier
 
 
 def reject(rejected: tuple[str, ...], revision: str) -> tuple[str, ...]:

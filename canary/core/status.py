@@ -58,7 +58,7 @@ def project(
         failed_windows=known.failed,
         next_evaluation=_next(known, decision, now),
         message=outlook.message[:MAX_MESSAGE],
-        metrics=_metrics(plan, memory),
+        metrics=_metrics(plan, memory) or _told(previous, known, memory),
         conditions=tuple(_dated(c, subject, now) for c in conditions),
         history=_history(previous.history, known, now),
         record=previous.record if state is None else _record(observed, state, subject.split_version),
@@ -156,6 +156,14 @@ def _metrics(plan: Plan | None, memory: Memory) -> tuple[MetricStatus, ...]:
                 )
             )
     return tuple(rows)
+
+
+def _told(previous: CanaryStatus, state: State, memory: Memory) -> tuple[MetricStatus, ...]:
+    """What was said of this same state before a restart: that nothing has been measured since is no news."""
+    same = previous.record is not None and previous.record.seq == state.seq
+    if not same or memory.shown:
+        return ()
+    return tuple(row for row in previous.metrics if row.verdict != Verdict.SOURCE_ERROR)
 
 
 def _next(state: State, decision: Decision, now: Now) -> str | None:

@@ -156,7 +156,9 @@ def _words(limit: Limit, verdict: Verdict, value: float, sample: Sample) -> str:
         sentence = f"{limit.name} {limit.quantile} {show(limit, value)} {relation} {show(limit, limit.limit)}"
         counts = f"{sample.requests:.0f} requests"
     else:
-        relation = "is at least" if value >= limit.limit else "is below"
+        within = verdict is Verdict.HEALTHY
+        alone = "" if within is (value >= limit.limit) else "with the windows before it "
+        relation = f"{alone}is {'at least' if within else 'below'}"
         sentence = f"{limit.name} {show(limit, value)} {relation} {limit.limit:g}%"
         counts = f"{sample.failure:.0f} of {sample.requests:.0f} failed"
     suffix = ", too few bad requests to judge" if verdict is Verdict.COLLECTING else ""

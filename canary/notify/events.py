@@ -1,13 +1,14 @@
 """The events of a rollout: said by the state that caused them, so that a restart says the same ones again.
 
-An event's name derives from the split's uid, the write's number and the reason: whoever says it, it is one object.
+An event's name derives from the uids of the Canary and the split, the write's number and the reason: whoever says it, it
+is one object. A split outlives its Canary, whose successor counts its writes from one again.
 """
 
 from __future__ import annotations
 
 from canary.api.canary import Canary
 from canary.api.names import API_VERSION, GROUP, KIND
-from canary.core.state import State
+from canary.core.state import Earlier, State
 from canary.kube.recorder import Event, EventRecorder, Reference
 
 TERMINAL = frozenset({"Promoted", "RolledBack", "RollbackStarted", "Aborted"})
@@ -20,24 +21,30 @@ def reference(canary: Canary) -> Reference:
     return Reference(API_VERSION, KIND, meta.name, meta.namespace, meta.uid, meta.resource_version)
 
 
-def announce(recorder: EventRecorder, canary: Canary, split: Reference, state: State) -> None:
-    """Say what the last write of the split said."""
-    for said in state.said:
+def announce(recorder: EventRecorder, canary: Canary, split: Reference, state: State, *, after: int = 0) -> None:
+    """Say what the last writes of the split said, as far as their number is above `after`."""
+    for write in (*state.earlier, Earlier(state.seq, state.phase, state.weight, state.revision, state.said)):
+        if write.seq > after:
+            _announce(recorder, canary, split, write)
+
+
+def _announce(recorder: EventRecorder, canary: Canary, split: Reference, write: Earlier) -> None:
+    for said in write.said:
         recorder.record(
             Event(
                 regarding=reference(canary),
                 related=split,
                 reason=said.reason,
-                action=state.phase.value,
+                action=write.phase.value,
                 note=said.note,
                 type="Warning" if said.warning else "Normal",
                 annotations={
-                    f"{GROUP}/revision": state.revision,
-                    f"{GROUP}/weight": str(state.weight),
-                    f"{GROUP}/phase": state.phase.value,
-                    f"{GROUP}/seq": str(state.seq),
+                    f"{GROUP}/revision": write.revision,
+                    f"{GROUP}/weight": str(write.weight),
+                    f"{GROUP}/phase": write.phase.value,
+                    f"{GROUP}/seq": str(write.seq),
                 },
-                dedupe_id=f"{split.uid}/{state.seq}",
+                dedupe_id=f"{canary.metadata.uid}/{split.uid}/{write.seq}",
                 terminal=said.reason in TERMINAL,
             )
         )

@@ -15,10 +15,12 @@ from canary.sandbox.cluster import Call
 from canary.sandbox.conversion import to_storage
 from canary.sandbox.crds import problems as definition_problems
 from canary.sandbox.defaults import filled_in
+from canary.sandbox.metadata import unfit
 from canary.sandbox.objects import Object, meta
+from canary.sandbox.openapi.structural import structural, wrong_type
 from canary.sandbox.restype import ResourceType
 from canary.sandbox.schema import Cause, default, prune, unknown_fields, validate
-from canary.sandbox.status import Refused, bad_request, invalid
+from canary.sandbox.status import invalid
 from canary.sandbox.validity import kind_problems, meta_problems
 
 _RULES = by_cel()
@@ -33,34 +35,32 @@ def _changed(obj: Object, old: Object | None) -> frozenset[str]:
 
 
 def check_fields(call: Call, obj: Object, old: Object | None = None) -> tuple[str, ...]:
-    """The warnings about fields that a custom resource does not have; with `fieldValidation=Strict` a refusal.
+    """The warnings about fields that the kind does not have; with `fieldValidation=Strict` a refusal.
 
     Fields that are as in `old` are known to be right.
     """
-    schema = call.kind.schema
+    schema = _schema(call.kind)
     wanted = call.request.query.get("fieldValidation") or "Warn"
     if schema is None or wanted == "Ignore":
         return ()
     changed = _changed(obj, old)
     found = tuple(unknown_fields(schema, {name: value for name, value in obj.items() if name in changed}))
     if found and wanted == "Strict":
-        raise bad_request(f"strict decoding error: {', '.join(found)}")
+        detail = f"strict decoding error: {', '.join(found)}"
+        raise unfit(call, detail)
     return found
 
 
+def _schema(kind: ResourceType) -> Mapping[str, Any] | None:
+    return kind.schema if kind.custom else structural(kind.group, kind.kind)
+
+
 def check_applied_fields(call: Call, config: Object) -> None:
-    """Refuses an apply of fields that a custom resource does not have: their owners could not be recorded."""
-    if call.kind.schema is None:
-        return
-    for text in unknown_fields(call.kind.schema, config):
+    """Refuses an apply of fields that the kind does not have: their owners could not be recorded."""
+    schema = _schema(call.kind)
+    for text in unknown_fields(schema, config) if schema is not None else ():
         path = text.removeprefix('unknown field "').removesuffix('"')
-        whose = "/".join(filter(None, call.key))
-        kind = call.kind
-        message = (
-            f"failed to create typed patch object ({whose}; {kind.api_version}, Kind={kind.kind}): "
-            f".{path}: field not declared in schema"
-        )
-        raise Refused(500, "", message)
+        raise unfit(call, f".{path}: field not declared in schema")
 
 
 def admitted(call: Call, obj: Object, old: Object | None) -> Object:
@@ -71,13 +71,25 @@ def admitted(call: Call, obj: Object, old: Object | None) -> Object:
     kind = call.kind
     if kind.custom:
         return _admitted_custom(call, obj, old)
-    obj = filled_in(kind.storage, obj)
+    obj = filled_in(kind.storage, _without_unknown(call, obj, old))
     before = to_storage(kind, old) if old is not None else None
     causes = [*meta_problems(obj), *kind_problems(kind, to_storage(kind, obj), before)]
     if kind is CRDS:
         causes += definition_problems(obj)
     _refuse(call, obj, causes)
     return obj
+
+
+def _without_unknown(call: Call, obj: Object, old: Object | None) -> Object:
+    """A built-in object with the fields that its kind has; those that are as in `old` are known to be right."""
+    schema = _schema(call.kind)
+    if schema is None:
+        return obj
+    changed = _changed(obj, old)
+    fresh = prune(schema, {name: value for name, value in obj.items() if name in changed})
+    if detail := wrong_type(schema, fresh):
+        raise unfit(call, f"json: cannot unmarshal {detail}")
+    return {name: fresh.get(name, value) for name, value in obj.items() if name in fresh or name not in changed}
 
 
 def _refuse(call: Call, obj: Object, causes: list[Cause]) -> None:

@@ -69,6 +69,7 @@ CRDS = _kind(
 NAMESPACES = _kind("", "v1", "namespaces", "Namespace", "ns", namespaced=False, status=True, verbs=VERBS)
 PODS = _kind("", "v1", "pods", "Pod", "po", status=True, generation=True, categories=_ALL, returns_deleted=True)
 SERVICES = _kind("", "v1", "services", "Service", "svc", status=True, categories=_ALL, returns_deleted=True)
+SERVICE_ACCOUNTS = _kind("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True)
 EVENTS = _kind("", "v1", "events", "Event", "ev", creates_on_update=True)
 
 BUILTIN: tuple[ResourceType, ...] = (
@@ -79,7 +80,7 @@ BUILTIN: tuple[ResourceType, ...] = (
     CRDS,
     _kind("", "v1", "configmaps", "ConfigMap", "cm"),
     _kind("", "v1", "secrets", "Secret"),
-    _kind("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
+    SERVICE_ACCOUNTS,
     _kind("", "v1", "endpoints", "Endpoints", "ep"),
     _kind("", "v1", "nodes", "Node", "no", namespaced=False, status=True),
     _kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc", status=True, returns_deleted=True),

@@ -34,7 +34,10 @@ def _has_other_face(kind: ResourceType) -> bool:
 def seen(kind: ResourceType, stored: Object) -> Object:
     """A stored object in the version of `kind`."""
     if kind.custom:
-        return _through_schema(kind, stored) if kind.reread else stored
+        if kind.reread:
+            return _through_schema(kind, stored)
+        missing = kind.default_status is not None and "status" not in stored
+        return {**stored, "status": kind.default_status} if missing else stored
     if _has_other_face(kind):
         return _renamed(stored, _EVENT_FIELDS, kind.api_version)
     return stored

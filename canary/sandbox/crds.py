@@ -10,7 +10,7 @@ from typing import Any
 
 from canary.sandbox.objects import Object, dig, edited, meta
 from canary.sandbox.restype import ResourceType, ScalePaths
-from canary.sandbox.schema import Cause, causes
+from canary.sandbox.schema import Cause, causes, default
 
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -110,6 +110,7 @@ def _type(crd: Object, version: Object, stored: str, storage_schema: Object | No
         custom=True,
         schema=schema,
         storage_schema=storage_schema,
+        default_status=default(schema, {}).get("status") if status else None,
         columns=tuple(version.get("additionalPrinterColumns") or ()),
         selectable=tuple(field["jsonPath"] for field in version.get("selectableFields") or ()),
         preserve_unknown=bool(spec.get("preserveUnknownFields")),

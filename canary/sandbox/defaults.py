@@ -5,10 +5,11 @@ Source: k8s.io/kubernetes, the defaulting functions of core/v1 and apps/v1.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
-from canary.sandbox.objects import Object, dig
+from canary.sandbox.objects import Object, dig, edited
 
 Filler = Callable[[Object], Object]
 
@@ -141,7 +142,27 @@ def _namespace(obj: Object) -> Object:
 
 
 def _secret(obj: Object) -> Object:
-    return {**obj, "type": obj.get("type") or "Opaque"}
+    data = {**(obj.get("data") or {})}
+    for key, text in (obj.get("stringData") or {}).items():
+        data[key] = base64.b64encode(str(text).encode()).decode()
+    filled = {**obj, "type": obj.get("type") or "Opaque", **({"data": data} if data else {})}
+    return edited(filled, stringData=None)
+
+
+# A moment that is missing is printed as null.
+_EVENT: Object = {
+    "eventTime": None,
+    "firstTimestamp": None,
+    "lastTimestamp": None,
+    "reportingComponent": "",
+    "reportingInstance": "",
+    "source": {},
+}
+_NEW_EVENT: Object = {"deprecatedFirstTimestamp": None, "deprecatedLastTimestamp": None, "deprecatedSource": {}}
+
+
+def _event(obj: Object) -> Object:
+    return {**(_EVENT if obj["apiVersion"] == "v1" else _NEW_EVENT), **obj}
 
 
 def _endpoint_slice(obj: Object) -> Object:
@@ -154,6 +175,7 @@ _FILLERS: dict[tuple[str, str], Filler] = {
     ("", "services"): _service,
     ("", "namespaces"): _namespace,
     ("", "secrets"): _secret,
+    ("", "events"): _event,
     ("apps", "deployments"): _deployment,
     ("apps", "replicasets"): _replica_set,
     ("apps", "statefulsets"): _stateful_set,

@@ -14,11 +14,14 @@ from canary.sandbox.cluster import Call, Cluster, finalizers, timestamp
 from canary.sandbox.conversion import seen
 from canary.sandbox.crds import CLEANUP_FINALIZER
 from canary.sandbox.objects import Object, dig, meta, with_meta
+from canary.sandbox.options import unknown_dry_run
 from canary.sandbox.schema import causes
-from canary.sandbox.status import Refused, bad_request, not_found
+from canary.sandbox.status import bad_request, forbidden, invalid_options, not_found
 from canary.sandbox.writing import check_preconditions
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+# Source: k8s.io/apiserver, package admission/plugin/namespace/lifecycle.
+_IMMORTAL = ("default", "kube-public", "kube-system")
 _POLICIES = ("Background", "Foreground", "Orphan")
 
 
@@ -30,6 +33,7 @@ class Options:
     grace: int | None = None
     uid: str = ""
     resource_version: str = ""
+    dry_run: bool = False
 
 
 def options_of(call: Call, body: Object) -> Options:
@@ -42,13 +46,17 @@ def options_of(call: Call, body: Object) -> Options:
         propagation = "Orphan" if orphan in (True, "true", "1") else "Background"
     if propagation and propagation not in _POLICIES:
         cause = causes.not_supported("propagationPolicy", propagation, ("Foreground", "Background", "Orphan", "nil"))
-        raise Refused(422, "Invalid", f'DeleteOptions.meta.k8s.io "" is invalid: {cause}')
+        raise invalid_options("DeleteOptions", [cause])
+    dry = body.get("dryRun") or []
+    if dry not in ([], ["All"]):
+        raise invalid_options("DeleteOptions", [unknown_dry_run(dry)])
     grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
     try:
         seconds = None if grace is None else int(grace)
     except ValueError:
         raise bad_request(f"invalid gracePeriodSeconds: {grace}") from None
-    return Options(propagation, seconds, preconditions.get("uid") or "", preconditions.get("resourceVersion") or "")
+    uid, version = preconditions.get("uid") or "", preconditions.get("resourceVersion") or ""
+    return Options(propagation, seconds, uid, version, dry_run=call.dry_run or bool(dry))
 
 
 def _finalizers_for(call: Call, stored: Object, propagation: str) -> list[str]:
@@ -83,6 +91,8 @@ def delete(cluster: Cluster, call: Call, options: Options) -> tuple[Object, bool
     stored = cluster.get(call.kind, call.key)
     if stored is None:
         raise not_found(call.kind, call.target.name)
+    if call.kind is NAMESPACES and call.target.name in _IMMORTAL:
+        raise forbidden(call.kind, call.target.name, "this namespace may not be deleted")
     check_preconditions(call, stored, options.uid, options.resource_version)
     keep = _finalizers_for(call, stored, options.propagation)
     grace = _grace(call, stored, options.grace)
@@ -91,13 +101,16 @@ def delete(cluster: Cluster, call: Call, options: Options) -> tuple[Object, bool
         grace = min(grace, int(meta(stored).get("deletionGracePeriodSeconds") or 0))
     waits = call.kind is NAMESPACES and dig(stored, ("spec", "finalizers"))
     if not keep and not grace and not waits:
-        if not call.dry_run:
+        if not options.dry_run:
             cluster.commit(call, call.key, None)
         return seen(call.kind, stored), True
-    return _mark(cluster, call, stored, keep, grace), False
+    marked = _marked(cluster, call, stored, keep, grace)
+    if marked == stored or options.dry_run:
+        return seen(call.kind, marked), False
+    return seen(call.kind, cluster.commit(call, call.key, marked) or marked), False
 
 
-def _mark(cluster: Cluster, call: Call, stored: Object, keep: list[str], grace: int) -> Object:
+def _marked(cluster: Cluster, call: Call, stored: Object, keep: list[str], grace: int) -> Object:
     changes: dict[str, Any] = {"finalizers": keep or None}
     generation = meta(stored).get("generation")
     if not meta(stored).get("deletionTimestamp"):
@@ -110,6 +123,4 @@ def _mark(cluster: Cluster, call: Call, stored: Object, keep: list[str], grace: 
     marked = with_meta(stored, **changes)
     if call.kind is NAMESPACES:
         marked = {**marked, "status": {**(marked.get("status") or {}), "phase": "Terminating"}}
-    if marked == stored or call.dry_run:
-        return seen(call.kind, marked)
-    return seen(call.kind, cluster.commit(call, call.key, marked) or marked)
+    return marked

@@ -5,22 +5,27 @@ Source: Kubernetes, "Namespaces" (phase Terminating) and "Delete a CustomResourc
 
 from __future__ import annotations
 
-from canary.sandbox.builtin import CRDS, NAMESPACES
+from canary.sandbox.builtin import CRDS, NAMESPACES, SERVICE_ACCOUNTS
 from canary.sandbox.cluster import Change, Cluster, finalizers
 from canary.sandbox.crds import CLEANUP_FINALIZER, types_of
 from canary.sandbox.deleting import Options, delete
 from canary.sandbox.garbage import own_call, release
 from canary.sandbox.objects import Object, dig, edited, meta
 from canary.sandbox.restype import ResourceType
+from canary.sandbox.writing import create
 
+ACCOUNT_AGENT = "kube-controller-manager/service-account-controller"
 NAMESPACE_AGENT = "kube-controller-manager/namespace-controller"
 DEFINITION_AGENT = "kube-apiserver/crd-finalizer"
 
 
 def follow_namespaces(cluster: Cluster, change: Change) -> None:
-    """Empty a namespace that is being deleted, and remove it once it is empty."""
+    """Give a new namespace its account; empty one that is being deleted, and remove it once it is empty."""
     if change.kind is NAMESPACES:
-        if change.new is not None and meta(change.new).get("deletionTimestamp"):
+        if change.new is not None and change.old is None:
+            call = own_call(SERVICE_ACCOUNTS, (change.key[1], ""), "create", ACCOUNT_AGENT)
+            create(cluster, call, {"metadata": {"name": "default"}})
+        elif change.new is not None and meta(change.new).get("deletionTimestamp"):
             _empty_namespace(cluster, change.key[1])
             _finish_namespace(cluster, change.key[1])
     elif change.new is None and change.kind.namespaced:

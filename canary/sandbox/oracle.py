@@ -67,15 +67,21 @@ class _Split:
     uid: str = ""
     state: State | None = None
     weights: dict[str, int] = field(default_factory=dict)
+    broken: bool = False
 
 
 @dataclass(slots=True)
 class Oracle:
-    """Feed it every write in order; `violations` is what it found. `root` and `canary` name the one that is judged."""
+    """Feed it every write in order; `violations` is what it found. `root` and `canary` name the one that is judged.
+
+    `blind` is for how many seconds a process that has just come may not have seen the endpoints: as long as its first
+    watch may stay silent.
+    """
 
     namespace: str
     canary: str
     root: str
+    blind: float = FRESH
     violations: list[Violation] = field(default_factory=list)
     _plan: Plan | None = None
     _split: _Split = field(default_factory=_Split)
@@ -131,6 +137,7 @@ class Oracle:
 
     def _canary(self, write: Write) -> None:
         if write.new is None:
+            self._projected = 0  # whoever is made anew under this name has a status of its own
             return
         canary = msgspec.convert(
             {
@@ -196,7 +203,9 @@ class Oracle:
         weights: dict[str, int] = {}
         for backend in write.new["spec"].get("backends") or ():
             weights[backend["service"]] = weights.get(backend["service"], 0) + backend.get("weight", 0)
-        return _Split(write.new["metadata"]["uid"], state, weights)
+        listed = write.new["spec"].get("backends") or ()
+        broken = sum(weights.values()) != 100 or len(weights) != len(listed)
+        return _Split(write.new["metadata"]["uid"], state, weights, broken)
 
     def _judge(self, write: Write, before: _Split, after: _Split, state: State) -> Iterator[tuple[str, str]]:
         yield from self._shape(write, after, state)
@@ -205,14 +214,14 @@ class Oracle:
         new = after.weights.get(state.canary, 0) if state.canary else 0
         if before.state is not None and state.phase is Phase.PROMOTED and before.state.running:
             yield from self._gate(write, before, before.state, state)
-        elif new > old:
+        elif new > old and not _mends(before, state):
             yield from self._raise(write, before, after, state)
         if state.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and new:
             yield "S6", f"{new}% for the canary in {state.phase}"
         if state.running and new and state.revision in state.rejected:
             yield "S5", f"rejected revision {state.revision} has {new}%"
         # A process that has only just come may not have seen the endpoints: an unknown view goes down.
-        known = self._writers.setdefault(state.writer, write.monotonic) <= write.monotonic - FRESH
+        known = self._writers.setdefault(state.writer, write.monotonic) <= write.monotonic - self.blind
         if new > old or known:
             yield from self._availability(write, before, after)
 
@@ -298,3 +307,8 @@ class Oracle:
             others = [s for s in before.weights if s != service and before.weights[s] and self._ready(s)]
             if before.weights and gained > 0 and gone and others:
                 yield "S8", f"{gained}% more for {service}, which has no ready endpoint, while {others} have some"
+
+
+def _mends(before: _Split, state: State) -> bool:
+    """The weight of the state is put back where somebody left backends that nobody can follow."""
+    return before.broken and before.state is not None and state.weight <= before.state.weight

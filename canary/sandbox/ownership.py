@@ -115,6 +115,9 @@ def _encoded(entry: Entry) -> Object:
 
 def after_update(shape: Shape, old: Object | None, new: Object, who: Manager, now: str) -> list[Object] | None:
     """The entries after `who` replaced `old` by `new` without apply: it owns what it changed, whoever owned it."""
+    if meta(new).get("managedFields") == [{}]:
+        # One empty entry is how a client asks to forget all managers.
+        return None
     before = unowned_removed(old) if old is not None else {}
     difference = compare(shape, before, unowned_removed(new))
     changed = owned(difference.added | difference.modified)

@@ -43,7 +43,7 @@ def _failed() -> Refused:
 def _apply(document: Object, operation: Object) -> None:
     action, path = operation.get("op"), operation.get("path")
     if not isinstance(path, str) or action not in _ACTIONS:
-        raise bad_request(f"Unexpected kind: {action}")
+        raise _failed()
     _ACTIONS[action](document, path, operation)
 
 
@@ -119,11 +119,13 @@ def _remove(document: Object, path: str, _: Object) -> None:
 
 def _replace(document: Object, path: str, operation: Object) -> None:
     container, step = _parent(document, path)
-    _child(container, step)
+    # The member of a map may be missing, as in the library of the real server; RFC 6902 would have it there.
     if isinstance(container, list):
         container[_index(container, step, end=len(container))] = copied(operation.get("value"))
-    else:
+    elif isinstance(container, dict):
         container[step] = copied(operation.get("value"))
+    else:
+        raise _failed()
 
 
 def _move(document: Object, path: str, operation: Object) -> None:

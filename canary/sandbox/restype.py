@@ -51,6 +51,8 @@ class ResourceType:
     # Whether what is stored must be read through `schema`; `seen` remembers the outcome by resourceVersion.
     reread: bool = False
     seen: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict, repr=False)
+    # What a custom resource without a status is seen to have.
+    default_status: Mapping[str, Any] | None = None
     # Parts of `schema`, by the top-level fields they are about.
     narrowed: dict[frozenset[str], Mapping[str, Any]] = field(default_factory=dict, repr=False)
     # PUT to a name that does not exist creates it.

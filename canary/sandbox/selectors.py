@@ -72,6 +72,8 @@ def label_selector(text: str) -> Predicate | None:
             if text[position] != ",":
                 raise bad_request(f"unable to parse requirement: found '{text[position]}', expected: ',' or end")
             position += 1
+            if not text[position:].strip():
+                raise bad_request("found '', expected: identifier after ','")
     if not predicates:
         return None
     return lambda obj: all(predicate(obj) for predicate in predicates)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from canary.kube.clock import Clock
 from canary.kube.transport import Response
 from canary.sandbox import openapi
-from canary.sandbox.builtin import NAMESPACES
+from canary.sandbox.builtin import NAMESPACES, SERVICES
 from canary.sandbox.cluster import Call, Cluster
 from canary.sandbox.commitlog import CommitLog
 from canary.sandbox.content import APPLY, answer, encode, media_type
@@ -22,10 +22,11 @@ from canary.sandbox.discovery import answer as discover
 from canary.sandbox.faults import Faults
 from canary.sandbox.garbage import own_call
 from canary.sandbox.objects import Object
+from canary.sandbox.options import check_options
 from canary.sandbox.registry import Aggregated, Handler
 from canary.sandbox.request import Request, Target, parse_target, verb_of
 from canary.sandbox.restype import ResourceType
-from canary.sandbox.status import Refused, method_not_allowed, unknown_path
+from canary.sandbox.status import Refused, bad_request, method_not_allowed, not_found, unknown_path, unknown_resource
 from canary.sandbox.storage import Storage
 from canary.sandbox.verbs import modifying, reading, removing
 from canary.sandbox.verbs.reviews import review
@@ -50,6 +51,10 @@ VERSION: Object = {
 }
 _HEALTH = ("/livez", "/readyz", "/healthz")
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_OWN_SERVICE: Object = {
+    "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+    "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+}
 
 Verb = Callable[[Cluster, Call], Response]
 _VERBS: dict[str, Verb] = {
@@ -138,6 +143,8 @@ class ApiServer:
         for name in _NAMESPACES:
             call = own_call(NAMESPACES, ("", ""), "create", "kube-apiserver")
             create(self._cluster, call, {"metadata": {"name": name}})
+        create(self._cluster, own_call(SERVICES, ("default", ""), "create", "kube-apiserver"), _OWN_SERVICE)
+        self._controllers.settle()
         self._cluster.recording = True
 
     def _route(self, request: Request) -> Response | WatchStream:
@@ -145,10 +152,12 @@ class ApiServer:
         if target is None:
             return self._document(request)
         kind = self._cluster.registry.find(target.group, target.version, target.plural)
-        if kind is None or (target.namespace and not kind.namespaced) or not _has_subresource(kind, target):
+        if kind is None or (target.namespace and not kind.namespaced):
             return unknown_path()
-        call = Call(request, target, kind, verb_of(request, target))
-        _check_method(call)
+        if not _has_subresource(kind, target):
+            raise not_found(kind, target.name) if kind.custom else unknown_resource()
+        call = _permitted(Call(request, target, kind, verb_of(request, target)))
+        check_options(call)
         if "list" not in kind.verbs:
             return review(call)
         if call.verb == "watch":
@@ -204,8 +213,16 @@ def _has_subresource(kind: ResourceType, target: Target) -> bool:
 _SUBRESOURCE_VERBS = ("get", "update", "patch")
 
 
-def _check_method(call: Call) -> None:
+def _permitted(call: Call) -> Call:
+    """The call, if its method fits its path. Raises `Refused`: 400 or 405."""
     kind, target = call.kind, call.target
+    if kind.custom and not target.subresource:
+        # These are not routed by method, hence what is odd is found out later or never.
+        if call.verb in ("update", "patch") and not target.name:
+            raise bad_request("name must be provided")
+        if call.verb == "create" and target.name:
+            call = call.named("")
+            target = call.target
     allowed = call.verb in kind.verbs
     if target.subresource:
         allowed = call.verb in _SUBRESOURCE_VERBS
@@ -217,3 +234,4 @@ def _check_method(call: Call) -> None:
         allowed = allowed and (not kind.namespaced or bool(target.namespace))
     if not allowed:
         raise method_not_allowed()
+    return call

@@ -32,7 +32,7 @@ from canary.sandbox.app import App, Release
 from canary.sandbox.direct import DirectTransport
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
-from canary.sandbox.oracle import Oracle
+from canary.sandbox.oracle import FRESH, Oracle
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 POLL = 0.25
@@ -54,6 +54,8 @@ class Process:
     def kill(self) -> None:
         """End it as SIGKILL would, as far as asyncio goes: nothing is drained, the Lease is not released."""
         self.client.transport = _Dead()
+        # Retrieved here: nobody waits for what a dead process has to say.
+        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         self.task.cancel()
 
     async def stop(self) -> None:
@@ -76,7 +78,10 @@ class _Dead:
 
 @dataclass(slots=True)
 class Simulation:
-    """One application, one Canary, and any number of controllers. `rate` is its traffic in requests per second."""
+    """One application, one Canary, and any number of controllers. `rate` is its traffic in requests per second.
+
+    `blind` is the oracle's; see there.
+    """
 
     rng: random.Random
     clock: Clock = field(default_factory=lambda: LoopClock(EPOCH))
@@ -85,6 +90,7 @@ class Simulation:
     model_seed: int | None = None
     leader_elect: bool = False
     telemetry: Telemetry | None = None
+    blind: float = FRESH
     cluster: EmbeddedCluster = field(init=False)
     processes: list[Process] = field(default_factory=list, init=False)
 
@@ -106,7 +112,8 @@ class Simulation:
 
     def oracle(self) -> Oracle:
         """The invariants, judged over every write so far."""
-        return Oracle(self.app.namespace, self.app.name, self.app.name).feed(self.cluster.server.commits)
+        judge = Oracle(self.app.namespace, self.app.name, self.app.name, self.blind)
+        return judge.feed(self.cluster.server.commits)
 
     async def start_app(self, *releases: Release) -> None:
         """Run these releases; the root Service selects the first one."""

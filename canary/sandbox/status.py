@@ -69,6 +69,11 @@ def unknown_path() -> Response:
     return Response(404, b"404 page not found\n", {"content-type": "text/plain; charset=utf-8"})
 
 
+def unknown_resource() -> Refused:
+    """404 for a part of a resource that the server does not serve."""
+    return Refused(404, "NotFound", "the server could not find the requested resource", {})
+
+
 def already_exists(kind: ResourceType, name: str) -> Refused:
     return Refused(409, "AlreadyExists", f'{kind.qualified} "{name}" already exists', _details(kind, name))
 
@@ -100,8 +105,29 @@ def invalid(kind: ResourceType, name: str, causes: Iterable[Cause]) -> Refused:
     return Refused(422, "Invalid", f'{word} "{name}" is invalid: {text}', details)
 
 
+def invalid_options(word: str, causes: Iterable[Cause]) -> Refused:
+    """422 about the parameters of a request; `word` is the kind of its options, such as `PatchOptions`."""
+    causes = list(causes)
+    whole = [str(cause) for cause in causes]
+    text = whole[0] if len(whole) == 1 else f"[{', '.join(whole)}]"
+    details = {"group": "meta.k8s.io", "kind": word, "causes": _causes(causes)}
+    return Refused(422, "Invalid", f'{word}.meta.k8s.io "" is invalid: {text}', details)
+
+
 def bad_request(message: str) -> Refused:
     return Refused(400, "BadRequest", message)
+
+
+def not_handled(kind: ResourceType, detail: str) -> Refused:
+    """400: the body of the request is no object of the kind."""
+    message = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {detail}'
+    return bad_request(message)
+
+
+def invalid_patch(detail: str) -> Refused:
+    """422: what the patch would make is no object of the kind."""
+    cause = Cause("patch", "FieldValueInvalid", f"Invalid value: {detail}")
+    return Refused(422, "Invalid", f' "" is invalid: {cause}', {"causes": _causes([cause])})
 
 
 def forbidden(kind: ResourceType, name: str, why: str, causes: Iterable[Cause] = ()) -> Refused:

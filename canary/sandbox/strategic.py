@@ -10,7 +10,7 @@ from typing import Any
 
 from canary.sandbox.objects import Object
 from canary.sandbox.shapes import Shape
-from canary.sandbox.status import bad_request
+from canary.sandbox.status import Refused, bad_request
 
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
@@ -34,7 +34,9 @@ def strategic_merge(shape: Shape, value: Object, patch: Object) -> Object:
             _merge_field(shape.field(key), merged, key, item, patch.get(_ORDER + key))
     for key, order in patch.items():
         if key.startswith(_ORDER) and key.removeprefix(_ORDER) not in patch:
-            _reorder(shape.field(key.removeprefix(_ORDER)), merged, key.removeprefix(_ORDER), order)
+            name = key.removeprefix(_ORDER)
+            if isinstance(merged.get(name), list) and isinstance(order, list):
+                merged[name] = _ordered(shape.field(name), merged[name], order, merged[name])
     return merged
 
 
@@ -46,9 +48,12 @@ def _merge_field(shape: Shape, merged: Object, key: str, item: Any, order: Any) 
     if isinstance(item, dict):
         merged[key] = strategic_merge(shape, current if isinstance(current, dict) else {}, item)
     elif isinstance(item, list) and (_merge_key(shape) or shape.is_set):
-        merged[key] = _merge_list(shape, current if isinstance(current, list) else [], item)
-        if order is not None:
-            _reorder(shape, merged, key, order)
+        live = current if isinstance(current, list) else []
+        members = [member for member in item if not (isinstance(member, dict) and "$patch" in member)]
+        merged[key] = _ordered(shape, _merge_list(shape, live, item), members, live)
+        if isinstance(order, list):
+            _check_order(shape, members, order)
+            merged[key] = _ordered(shape, merged[key], order, live)
     else:
         merged[key] = item
 
@@ -88,15 +93,35 @@ def _delete_members(merged: Object, name: str, members: Any) -> None:
         merged[name] = [item for item in current if item not in members]
 
 
-def _reorder(shape: Shape, merged: Object, name: str, order: Any) -> None:
-    current = merged.get(name)
-    if not isinstance(current, list) or not isinstance(order, list):
-        return
+def _check_order(shape: Shape, members: list[Any], order: list[Any]) -> None:
+    """Refuses (500) a list in a patch that is not in the order that it asks for."""
+    key = _merge_key(shape)
+    places = iter([item.get(key) if key and isinstance(item, dict) else item for item in order])
+    for item in members:
+        if (item[key] if key else item) not in places:
+            raise Refused(
+                500, "", f"The order in patch list:\n{members}\n doesn't match $setElementOrder list:\n{order}\n"
+            )
+
+
+def _ordered(shape: Shape, merged: list[Any], order: list[Any], live: list[Any]) -> list[Any]:
+    """The items that `order` names in its order; the others go before the first of these that they preceded in `live`.
+
+    Hence what is new goes to the front when nothing says otherwise, as it does on the real server.
+    """
     key = _merge_key(shape)
 
-    def identity(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
+    def places(items: list[Any]) -> dict[str, int]:
+        return {str(item.get(key) if key and isinstance(item, dict) else item): at for at, item in enumerate(items)}
 
-    places = {str(identity(item)): place for place, item in enumerate(order)}
-    # Items that the order does not name keep their place after those that it does.
-    merged[name] = sorted(current, key=lambda item: places.get(str(identity(item)), len(places)))
+    def place(item: Any, known: dict[str, int]) -> int:
+        return known.get(str(item.get(key) if key and isinstance(item, dict) else item), -1)
+
+    wanted, before = places(order), places(live)
+    named = sorted((item for item in merged if place(item, wanted) >= 0), key=lambda item: place(item, wanted))
+    others = sorted((item for item in merged if place(item, wanted) < 0), key=lambda item: place(item, before))
+    result: list[Any] = []
+    while named and others:
+        follows = 0 <= place(others[0], before) < place(named[0], before)
+        result.append((others if follows else named).pop(0))
+    return result + named + others

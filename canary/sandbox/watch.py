@@ -17,7 +17,6 @@ from canary.sandbox.content import Form, View, encode, negotiated, one, table
 from canary.sandbox.conversion import seen
 from canary.sandbox.objects import Object, meta, with_meta
 from canary.sandbox.restype import ResourceType
-from canary.sandbox.schema import causes
 from canary.sandbox.selectors import Predicate
 from canary.sandbox.status import Refused, bad_request, expired
 from canary.sandbox.storage import Compacted, Event
@@ -53,20 +52,9 @@ def _timeout(cluster: Cluster, call: Call) -> float:
 
 
 def terms_of(cluster: Cluster, call: Call) -> Terms:
-    """Raises `Refused` for parameters that contradict each other."""
+    """Raises `Refused` for parameters that are wrong."""
     query = call.request.query
     streaming = call.request.flag("sendInitialEvents")
-    match = query.get("resourceVersionMatch", "")
-    if "sendInitialEvents" in query and match != "NotOlderThan":
-        cause = causes.forbidden(
-            "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        )
-        raise Refused(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {cause}')
-    if match and "sendInitialEvents" not in query:
-        cause = causes.forbidden(
-            "resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        )
-        raise Refused(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {cause}')
     asked = version_asked(cluster, call)
     bookmarks = call.request.flag("allowWatchBookmarks")
     current = cluster.storage.version

@@ -15,6 +15,7 @@ from canary.sandbox.builtin import CRDS, NAMESPACES
 from canary.sandbox.cluster import Call, Cluster, finalizers
 from canary.sandbox.conversion import seen, to_storage
 from canary.sandbox.crds import defaulted_names, established
+from canary.sandbox.metadata import unfit, with_clean_meta
 from canary.sandbox.objects import Object, dig, edited, meta, with_meta
 from canary.sandbox.ownership import after_update
 from canary.sandbox.restype import ResourceType
@@ -32,8 +33,11 @@ def shape_of(kind: ResourceType) -> Shape:
     return SchemaShape(kind.schema or {}, root=True) if kind.custom else BUILTIN_ROOT
 
 
-def check_identity(call: Call, obj: Object) -> Object:
-    """`obj` with apiVersion, kind and namespace; a refusal when they or the name contradict the path."""
+def check_identity(call: Call, obj: Object, old: Object | None = None) -> Object:
+    """`obj` with apiVersion, kind and namespace; a refusal when they or the name contradict the path.
+
+    Metadata that is still the object's own, that of `old`, is known to be right.
+    """
     kind, target = call.kind, call.target
     api_version, word = obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.kind
     if kind.custom and not obj.get("kind"):
@@ -43,9 +47,9 @@ def check_identity(call: Call, obj: Object) -> Object:
             f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
         )
     if word != kind.kind:
-        raise bad_request(f"the kind in the data ({word}) does not match the expected kind ({kind.kind})")
-    if not isinstance(obj.get("metadata") or {}, dict):
-        raise bad_request("json: cannot unmarshal value into Go struct field .metadata of type v1.ObjectMeta")
+        raise _other_kind(call, word, meta(obj).get("name") or "")
+    if old is None or obj.get("metadata") is not old["metadata"]:
+        obj = with_clean_meta(call, obj)
     given = meta(obj).get("namespace") or target.namespace
     if given != target.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
@@ -53,6 +57,13 @@ def check_identity(call: Call, obj: Object) -> Object:
     if target.name and name and name != target.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
     return with_meta({**obj, "apiVersion": kind.api_version, "kind": kind.kind}, namespace=given or None)
+
+
+def _other_kind(call: Call, word: Any, name: str) -> Refused:
+    kind = call.kind
+    if kind.custom:
+        return invalid(kind, name, [causes.invalid("kind", word, f"must be {kind.kind}")])
+    return unfit(call, f"the kind in the data ({word}) does not match the expected kind ({kind.kind})")
 
 
 def _check_namespace(cluster: Cluster, call: Call, name: str) -> None:
@@ -109,6 +120,9 @@ def create(cluster: Cluster, call: Call, obj: Object) -> Object:
     if call.verb != "apply":
         owned = edited(obj, status=None) if kind.status else obj
         obj = with_meta(obj, managedFields=_ownership(cluster, call, None, owned))
+    if kind.custom and kind.status:
+        # The defaults of a status are stored with the first update only.
+        obj = edited(obj, status=None)
     # Addresses come after the owners are noted: what the server allocates belongs to nobody.
     obj = _with_allocations(cluster, kind, obj, None)
     if cluster.get(kind, (call.target.namespace, name)) is not None:
@@ -130,7 +144,7 @@ def _finish(cluster: Cluster, call: Call, obj: Object) -> Object:
     if call.kind is CRDS and not meta(obj).get("deletionTimestamp"):
         obj = established(obj, cluster.now())
     if call.dry_run:
-        return obj
+        return seen(call.kind, obj)
     stored = cluster.commit(call, call.key, to_storage(call.kind, obj))
     return seen(call.kind, stored) if stored is not None else obj
 
@@ -153,7 +167,13 @@ def _check_versions(call: Call, old: Object, new: Object) -> None:
     if not version and call.verb == "update" and not call.kind.unconditional_update:
         cause = causes.invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(call.kind, name, [cause])
-    check_preconditions(call, old, meta(new).get("uid"), None)
+    if call.verb == "update":
+        check_preconditions(call, old, meta(new).get("uid"), None)
+    elif meta(new).get("uid") not in (None, meta(old)["uid"]):
+        cause = causes.invalid("metadata.uid", meta(new)["uid"], "field is immutable")
+        raise invalid(call.kind, name, [cause])
+    if version and not str(version).isdecimal():
+        raise Refused(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
     if version and version != meta(old)["resourceVersion"]:
         raise conflict(call.kind, name)
 
@@ -189,7 +209,7 @@ def update(cluster: Cluster, call: Call, stored: Object, produce: Callable[[Obje
     """
     kind = call.kind
     old = seen(kind, stored)
-    new = check_identity(call, produce(old))
+    new = check_identity(call, produce(old), old)
     _check_versions(call, old, new)
     new = _carried_over(call, old, new)
     _check_finalizers(call, old, new)

@@ -108,10 +108,16 @@ class Fence:
         found = await self.read(version, owner)
         if found is not None and found.view.state is not None and found.view.state.id == state.id:
             return found
-        unstated = change.act in (Act.RELEASE, Act.LOWER_ONLY)
-        if unstated and found is not None and found.view.backends == change.backends:
+        if found is not None and _happened(change, found.view):
             return found
         raise error
+
+
+def _happened(change: Change, view: Split) -> bool:
+    """Whether a write that names nobody shows: our state is gone, or the weights of a newer one's split are lowered."""
+    if change.act is Act.RELEASE:
+        return view.state is None and not view.newer
+    return change.act is Act.LOWER_ONLY and view.backends == change.backends
 
 
 def _marks(change: Change, state: State, owner: Owner) -> tuple[dict[str, str | None], dict[str, str | None]]:

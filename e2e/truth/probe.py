@@ -56,6 +56,7 @@ class Probe:
         )
         decoded = json.loads(answer.body) if answer.body.startswith((b"{", b"[")) else answer.body.decode()
         note: dict[str, Any] = {"code": answer.status, "warned": "warning" in answer.headers}
+        note["warning"] = Unjudged(answer.headers.get("warning", ""))
         if answer.status >= 400:
             note["failure"] = failure(decoded) if isinstance(decoded, dict) else "no Status"
             note["message"] = Unjudged(decoded["message"] if isinstance(decoded, dict) else decoded)

@@ -104,7 +104,9 @@ def test_the_roles_of_people_are_aggregated(render: Any) -> None:
 
 
 def test_the_crd_of_the_chart_is_the_generated_one(render: Any) -> None:
-    assert (CHART / "files/canaries.yaml").read_bytes() == (ROOT / "crds/canaries.yaml").read_bytes(), "run `make generate`"
+    assert (CHART / "files/canaries.yaml").read_bytes() == (ROOT / "crds/canaries.yaml").read_bytes(), (
+        "run `make generate`"
+    )
     rendered = render(ALL).only("CustomResourceDefinition")
     annotations, labels = rendered["metadata"].pop("annotations"), rendered["metadata"].pop("labels")
     try:

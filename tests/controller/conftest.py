@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import structlog
 
+from canary.controller.watches import CANARIES
 from canary.core.state import State, decode_state
+from canary.kube.resources import DEPLOYMENTS
 from canary.kube.transport import Response, Transport
 from canary.sandbox.app import Release
 from canary.sandbox.commitlog import Commit
 from canary.sandbox.faults import Faults
+from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from canary.sandbox.request import Request, parse_target, verb_of
 from canary.sandbox.simulation import Process, Simulation
 from canary.sandbox.virtual_time import VirtualLoop
@@ -155,6 +158,21 @@ class Rollout(Simulation):
 
     async def sleep(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
+
+    async def delete_canary(self, cascade: str = "Background", name: str = "podinfo") -> None:
+        await self.cluster.client.delete(CANARIES, name, self.app.namespace, propagation=cascade)
+
+    async def delete_split(self) -> None:
+        await self.cluster.client.delete(TRAFFIC_SPLITS, self.app.name, self.app.namespace)
+
+    async def new_revision(self, version: str = "2", mark: str = "anew") -> None:
+        """Change the pod template of a release, as a rebuilt image does."""
+        patch = {"spec": {"template": {"metadata": {"labels": {"build": mark}}}}}
+        await self.cluster.client.patch(DEPLOYMENTS, self.app.backend(version), patch, self.app.namespace)
+
+    async def strip_finalizers(self) -> None:
+        patch = {"metadata": {"finalizers": None}}
+        await self.cluster.client.patch(CANARIES, self.app.name, patch, self.app.namespace)
 
     async def weight(self, weight: int, timeout: float = 120.0) -> None:
         """Wait until the canary has this weight by the state."""

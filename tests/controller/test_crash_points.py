@@ -23,6 +23,7 @@ class Doom:
     def __init__(self, sim, number, moment):
         self.sim, self.number, self.moment = sim, number, moment
         self.writes: list[str] = []
+        self.target = None
         self.done = asyncio.Event()
         self.victim = sim.process("one")
         wire = sim.wires["one"]
@@ -31,11 +32,13 @@ class Doom:
     async def before(self, sent):
         if sent.writes and "leases" not in sent.what:
             self.writes.append(sent.what)
-            if len(self.writes) == self.number and self.moment == "before":
-                await self.strike(answered=False)
+            if len(self.writes) == self.number:
+                self.target = sent
+        if sent is self.target and self.moment == "before":
+            await self.strike(answered=False)
 
     async def after(self, sent):
-        if sent.writes and len(self.writes) == self.number and not self.done.is_set() and "leases" not in sent.what:
+        if sent is self.target:
             await self.strike(answered=self.moment == "after")
 
     async def strike(self, *, answered):

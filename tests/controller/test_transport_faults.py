@@ -47,12 +47,14 @@ async def test_a_rollback_whose_answer_is_lost_is_settled_by_reading_and_not_wri
 async def test_the_pauses_between_tries_of_a_rollback_are_short_and_different_and_do_not_grow(rollout):
     async with rollout(errors=20, severe=True) as sim:
         await sim.weight(10)
+        before = sum(sent.what == "update trafficsplits" for sent in sim.wires["one"].sent)
         rule = sim.faults.add(Answer(503), verb="update", resource="trafficsplits", times=60)
         await sim.until(lambda: rule.fired == 60)
-        tries = [sent.at for sent in sim.wires["one"].sent if sent.what == "update trafficsplits"][-60:]
+        tries = [sent.at for sent in sim.wires["one"].sent if sent.what == "update trafficsplits"][before:][:60]
         pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
         assert max(pauses) <= 0.6
-        assert min(pauses) >= 0.04
+        # A metrics window that arrives meanwhile is a reason to try at once.
+        assert sum(pause < 0.04 for pause in pauses) <= 4
         assert len({round(pause, 3) for pause in pauses}) > 30
         assert sum(pauses[-20:]) <= 20 * 0.6
         await sim.reach("RolledBack")

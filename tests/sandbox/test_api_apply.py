@@ -143,9 +143,11 @@ def test_a_create_is_owned_by_the_user_agent(api, config_map):
     assert owners(made, "kubectl") == {"f:data": {".": {}, "f:a": {}}}
 
 
-def test_reset_managed_fields_forgets_all_owners(api, config_map):
+def test_one_empty_entry_forgets_all_owners(api, config_map):
     api.apply(SETTINGS, config_map())
-    reset = api.merge(SETTINGS, {"metadata": {"managedFields": []}})
+    kept = api.merge(SETTINGS, {"metadata": {"managedFields": []}})
+    assert managers(kept) != []
+    reset = api.merge(SETTINGS, {"metadata": {"managedFields": [{}]}})
     assert managers(reset) == []
 
 

@@ -99,10 +99,20 @@ def test_a_version_of_the_future_is_too_large(api, maps):
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "x"}, {"continue_": "!"}, {"resourceVersion": "x"}, {"resourceVersionMatch": "Exact"}]
+    ("query", "status"),
+    [
+        ({"limit": "x"}, 400),
+        ({"continue_": "!"}, 400),
+        ({"resourceVersion": "x"}, 400),
+        ({"labelSelector": "app=x,"}, 400),
+        ({"resourceVersionMatch": "Exact"}, 422),
+        ({"resourceVersion": "1", "resourceVersionMatch": "Roughly"}, 422),
+        ({"resourceVersion": "0", "resourceVersionMatch": "Exact"}, 422),
+        ({"sendInitialEvents": "true"}, 422),
+    ],
 )
-def test_bad_parameters_are_refused(api, maps, query):
-    assert api.get(maps, **query).status == 400
+def test_bad_parameters_are_refused(api, maps, query, status):
+    assert api.get(maps, **query).status == status
 
 
 def test_a_table_has_the_printer_columns(api, widgets, widget):

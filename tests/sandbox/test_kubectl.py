@@ -287,7 +287,7 @@ async def test_a_namespace_and_all_in_it_are_deleted(kubectl):
         await run("apply", "-f", "-", stdin="apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
         await run("apply", "-n", "shop", "-f", "-", stdin=WEB)
         await run("delete", "namespace", "shop")
-        assert "No resources found" in await run("get", "deploy,svc", "-A")
+        assert "No resources found" in await run("get", "deploy,svc,pods", "-A", "-l", "component!=apiserver")
 
 
 async def test_everyday_commands(kubectl):

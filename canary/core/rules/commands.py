@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.core.commands import Command, Malformed, Verb, command_id, parse_command
 from canary.core.decision import Decision
 from canary.core.phases import Phase, Trigger
-from canary.core.rules.steps import raise_to
+from canary.core.rules.steps import canary_ready, raise_to
 from canary.core.situation import Situation, propose, say
 from canary.core.state import Gate
 
@@ -46,6 +46,8 @@ def _resume(s: Situation, _: Command) -> Decision:
 
 
 def _approve(s: Situation, asked: Command) -> Decision:
+    if not s.state.running:
+        return _refuse(s, "approve: no rollout is running")
     names = [stage.approval for stage in s.plan.stages if stage.approval] if s.plan else []
     if asked.argument not in names:
         return _refuse(s, f"approve: there is no approval {asked.argument!r} among the steps")
@@ -56,6 +58,8 @@ def _approve(s: Situation, asked: Command) -> Decision:
 def _retry(s: Situation, _: Command) -> Decision:
     if s.state.phase is not Phase.ROLLED_BACK:
         return _refuse(s, "retry: nothing was rolled back")
+    if s.plan is None or s.plan.suspend:
+        return _refuse(s, f"retry: {'spec.suspend is true' if s.plan else 'the spec is invalid'}")
     rejected = tuple(revision for revision in s.state.rejected if revision != s.state.revision)
     said = say("RetryStarted", f"{s.state.revision} is tried again from step 0")
     return propose(
@@ -90,8 +94,10 @@ def _cannot_promote(s: Situation) -> str:
         return "spec.suspend is true"
     if not s.canary_side.ready:
         return f"Service {s.state.canary} has no ready endpoint"
-    if s.canary_side.revision != s.state.revision:
+    if not s.state.revision or s.canary_side.revision != s.state.revision:
         return "the pods of the canary are changing"
+    if not canary_ready(s):
+        return "the Service lacks a port of the root, or the status still lists the revision as rejected"
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.phases import Trigger
-from canary.core.rules.safety import roll_back
+from canary.core.rules.safety import drift, roll_back
 from canary.core.situation import Situation
 
 
@@ -14,7 +14,7 @@ def delete(s: Situation) -> Decision | None:
         return None
     if s.state.running and (s.state.weight or s.split.weight_of(s.state.canary)):
         return roll_back(s, Trigger.DELETED, "Deleted", "the Canary is being deleted", rejects=False)
-    return Decision(Change(Act.RELEASE, s.state, s.split.backends, Direction.LEVEL))
+    return drift(s) or Decision(Change(Act.RELEASE, s.state, s.split.backends, Direction.LEVEL))
 
 
 FINALIZE = Outlook("Deleting", "traffic is where it stays; the finalizer can go")

@@ -35,7 +35,7 @@ def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
     state = State(
         uid=observed.uid,
         seq=max(record.seq, memory.seen_seq, split.state.seq if split and split.state else 0),
-        epoch=record.epoch,
+        epoch=max(record.epoch, split.state.epoch if split and split.state else 0),
         phase=move(Phase.INITIALIZING, trigger),
         serving=serving,
         promoted=record.promoted if record.serving == serving else observed.side(serving).revision,
@@ -80,14 +80,18 @@ def _blocked(observed: Observed) -> Outlook | None:
 
 
 def _serving(observed: Observed) -> str:
-    """What serves, without a state: the record, else the heavier backend, else the stable Service of the spec."""
+    """What serves, without a state to be trusted: the record, else what the state of an earlier Canary of this name
+    says, else the heavier backend, else the stable Service of the spec. On a tie it is the stable one."""
     plan = observed.plan or observed.last_plan
     assert plan is not None  # callers have checked it
     named = {plan.stable, plan.canary}
     if observed.record.serving:
         return observed.record.serving
     if observed.split is not None:
-        heavy = max(observed.split.backends, key=lambda b: b.weight, default=None)
+        before = observed.split.state
+        if before is not None and before.serving in named:
+            return before.serving
+        heavy = max(observed.split.backends, key=lambda b: (b.weight, b.service == plan.stable), default=None)
         if heavy is not None and heavy.weight > 0 and heavy.service in named:
             return heavy.service
     return plan.stable

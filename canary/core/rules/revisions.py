@@ -46,7 +46,8 @@ def changed(s: Situation) -> Decision | None:
         return roll_back(s, Trigger.REVISION_CHANGED, "Superseded", words, rejects=False)
     if side.revision in s.state.rejected:
         words = f"{side.revision} was rejected before; retry to try it again"
-        return roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, revision=side.revision)
+        tried = {"revision": side.revision, "canary": plan.canary}
+        return roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, **tried)
     if s.state.weight:
         # First the traffic goes, still under the old names; the next look begins the new revision at step 0.
         said = say("NewRevisionDetected", f"{words}; weight 0, the steps begin anew")
@@ -98,6 +99,9 @@ def close_rollback(s: Situation) -> Decision | None:
         return propose(s, Trigger.CLOSED_REJECTED, said)
     plan = s.observed.plan
     revision = s.observed.side(plan.canary).revision if plan else ""
+    if plan and plan.canary == s.state.canary and s.state.reason == "EndpointsLost" and s.canary_side.gone:
+        # Its endpoints are waited for as in Progressing, so that losses go on counting and progressDeadline runs.
+        revision = s.state.revision
     if plan is None or plan.suspend or plan.canary == s.state.serving or not revision:
         said = say("Idle", f"Service {s.state.serving} serves all traffic")
         return propose(s, Trigger.CLOSED_IDLE, said, revision="", canary="", reason="", note="")

@@ -7,7 +7,7 @@ from typing import Any
 from canary.core.commands import command_id, parse_abort
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.memory import GONE_AFTER
-from canary.core.observed import Backend
+from canary.core.observed import Backend, Ownership
 from canary.core.phases import Phase, Trigger
 from canary.core.situation import Situation, expected_backends, propose, say
 from canary.core.state import reject
@@ -20,7 +20,8 @@ def newer_state(s: Situation) -> Decision | None:
     if not s.split.newer:
         return None
     backends = s.split.backends
-    if len(backends) == 2 and s.observed.abort and backends[0].weight > 0:
+    ours = s.split.ownership is Ownership.OURS
+    if ours and len(backends) == 2 and s.observed.abort and backends[0].weight > 0:
         lowered = (Backend(backends[1].service, 100),)
         return Decision(Change(Act.LOWER_ONLY, s.state, lowered, Direction.DOWN, moves=True))
     message = "the TrafficSplit's state was written by a newer version of this controller: upgrade it"
@@ -40,11 +41,14 @@ def abort(s: Situation) -> Decision | None:
         return propose(s, None, say("AbortIgnored", note, warning=True), abort=answered)
     rejected = reject(s.state.rejected, revision)
     if s.state.phase is Phase.ROLLING_BACK:
+        if not revision and s.observed.side(wanted).unseen:
+            # After a rebuild the abort must bar what runs, and nobody has looked at that yet.
+            return Decision(outlook=Outlook("RollingBack", f"the abort waits for a look at Service {wanted}"))
         said = say("Aborted", f"abort of {revision} taken while rolling back", warning=True)
         return propose(s, None, said, abort=answered, rejected=rejected, revision=revision, reason="Aborted")
     if not s.state.running:
         return propose(s, None, say("AbortIgnored", "nothing to abort: no rollout is running"), abort=answered)
-    return roll_back(s, Trigger.ABORT, "Aborted", "aborted by request", abort=answered)
+    return roll_back(s, Trigger.ABORT, "Aborted", "aborted by request", abort=answered, revision=revision)
 
 
 def breach(s: Situation) -> Decision | None:
@@ -53,17 +57,16 @@ def breach(s: Situation) -> Decision | None:
     if newest is None or s.plan is None or not s.state.running or s.state.weight == 0:
         return None
     failed = s.state.failed + len(s.memory.pending)
-    window = max(judged.wall_end for judged in s.memory.pending)
     severe = next((judged for judged in s.memory.pending if judged.severe), None)
     if severe is not None:
         words = f"{severe.words}; at or beyond rollbackAt"
-        return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=window)
+        return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=newest.wall_end)
     if failed >= s.plan.failure_limit or s.state.phase is Phase.PROMOTING:
         words = f"{newest.words}; {failed} breached windows, {s.plan.failure_limit} end the rollout"
-        return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=window)
+        return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=newest.wall_end)
     note = f"{newest.words}; weight held at {s.state.weight}% ({failed} of {s.plan.failure_limit} breached windows)"
     said = say("CheckFailed", note, warning=True)
-    return propose(s, None, said, failed=failed, window=window, since=s.now.wall)
+    return propose(s, None, said, failed=failed, window=newest.wall_end, since=s.now.wall)
 
 
 def drift(s: Situation) -> Decision | None:
@@ -139,7 +142,7 @@ def roll_back(
     """All traffic to what serves, at once; `rejects` bars the revision until a retry."""
     weight = s.split.weight_of(s.state.canary)
     said = say("RollbackStarted", f"{words}; weight {weight}% -> 0 for {s.state.revision}", warning=True)
-    rejected = reject(s.state.rejected, s.state.revision) if rejects else s.state.rejected
+    rejected = reject(s.state.rejected, fields.get("revision", s.state.revision)) if rejects else s.state.rejected
     return propose(
         s, trigger, said, weight=0, step=0, since=s.now.wall, pause="", gate=None, reason=reason, note=words[:400],
         rejected=rejected, **fields,

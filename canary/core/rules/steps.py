@@ -15,7 +15,7 @@ from canary.core.verdict import Verdict
 
 def advance(s: Situation) -> Decision | None:
     """The next step up, when nothing stands before it."""
-    plan = s.observed.plan
+    plan = s.plan
     if plan is None or plan.suspend or s.state.pause or s.observed.root_problem or s.observed.target_problem:
         return None
     if s.state.phase is Phase.PROGRESSING:
@@ -121,13 +121,15 @@ def passing_gate(s: Situation) -> Gate | None:
 
 
 def canary_ready(s: Situation) -> bool:
-    """The canary side is ready and runs exactly the revision under trial, which nobody has rejected.
+    """The canary side is ready and runs exactly the revision under trial, which is known and nobody has rejected.
 
+    While pods of several revisions are ready there is no revision: two unknown ones are not the same one.
     `record.rejected` counts as well: it outlives the split. A retry is in force once the status has followed it.
     """
     side = s.canary_side
     barred = s.state.revision in s.state.rejected or s.state.revision in s.observed.record.rejected
-    return side.ready > 0 and side.revision == s.state.revision and not barred and not side.missing_ports
+    same = bool(s.state.revision) and side.revision == s.state.revision
+    return side.ready > 0 and same and not barred and not side.missing_ports
 
 
 def awaited_approval(s: Situation) -> str:

@@ -1,6 +1,7 @@
-"""Schemas of built-in kinds: true, but with only the fields that people use most.
+"""Schemas of built-in kinds: every field, but where it says `object` not what is below.
 
-Source: Kubernetes API reference. A kind that is not here gets a schema that allows everything.
+Unknown fields are pruned by them. Source: Kubernetes API reference. A kind that is not here gets a schema that allows
+everything.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ _CONTAINER: Short = {
         "requests": "quantities",
     },
     "restartPolicy": "string | Always makes an init container a sidecar.",
+    "restartPolicyRules": "object[]",
     "securityContext": "object",
     "startupProbe": _PROBE,
     "stdin": "boolean",
@@ -97,29 +99,41 @@ _POD_SPEC: Short = {
     "dnsConfig": "object",
     "dnsPolicy": "string",
     "enableServiceLinks": "boolean",
+    "ephemeralContainers": "object[]",
     "hostAliases": "object[]",
     "hostIPC": "boolean",
     "hostNetwork": "boolean",
     "hostPID": "boolean",
+    "hostUsers": "boolean",
     "hostname": "string",
+    "hostnameOverride": "string",
     "imagePullSecrets": [{"#": "name", "name": "string"}],
     "initContainers": [_CONTAINER],
     "nodeName": "string | The node on which the pod runs.",
     "nodeSelector": "map | Labels that the node must have.",
+    "os": {"name": "string*"},
+    "overhead": "quantities",
+    "preemptionPolicy": "string",
+    "priority": "integer",
     "priorityClassName": "string",
     "readinessGates": [{"conditionType": "string*"}],
+    "resourceClaims": "object[]",
+    "resources": "object",
     "restartPolicy": "string | Always, OnFailure or Never.",
     "runtimeClassName": "string",
     "schedulerName": "string",
+    "schedulingGates": [{"#": "name", "name": "string*"}],
     "securityContext": "object",
     "serviceAccount": "string | Use serviceAccountName.",
     "serviceAccountName": "string | The account that the pod acts as.",
+    "setHostnameAsFQDN": "boolean",
     "shareProcessNamespace": "boolean",
     "subdomain": "string",
     "terminationGracePeriodSeconds": "int64 | Seconds that the pod has to stop by itself.",
     "tolerations": "object[]",
     "topologySpreadConstraints": "object[]",
     "volumes": "object[] | Volumes that containers can mount.",
+    "workloadRef": "object",
 }
 _TEMPLATE: Short = {"": "The pods that are made.", "metadata": "ObjectMeta", "spec": _POD_SPEC}
 _CONDITIONS: Short = ["Condition"]
@@ -139,6 +153,20 @@ _EVENT_COMMON: dict[str, Short] = {
     "series": {"count": "integer*", "lastObservedTime": "microtime*"},
     "type": "string | Normal or Warning.",
 }
+_ROLE_RULE: Short = {
+    "": "What may be done with what.",
+    "apiGroups": "string[]",
+    "nonResourceURLs": "string[]",
+    "resourceNames": "string[] | Only these objects.",
+    "resources": "string[]",
+    "verbs": "string[]",
+}
+_BINDING: dict[str, Short] = {
+    "": "Gives the rights of a role to subjects.",
+    "roleRef": {"apiGroup": "string*", "kind": "string*", "name": "string*"},
+    "subjects": [{"apiGroup": "string", "kind": "string*", "name": "string*", "namespace": "string"}],
+}
+_RBAC = "rbac.authorization.k8s.io"
 
 # Group and kind to the fields beside apiVersion, kind and metadata.
 KINDS: dict[tuple[str, str], dict[str, Short]] = {
@@ -152,17 +180,25 @@ KINDS: dict[tuple[str, str], dict[str, Short]] = {
         "spec": _POD_SPEC,
         "status": {
             "": "The most recently seen state.",
+            "allocatedResources": "quantities",
             "conditions": _CONDITIONS,
             "containerStatuses": "object[]",
+            "ephemeralContainerStatuses": "object[]",
+            "extendedResourceClaimStatus": "object",
             "hostIP": "string",
+            "hostIPs": [{"ip": "string*"}],
             "initContainerStatuses": "object[]",
             "message": "string",
             "nominatedNodeName": "string",
+            "observedGeneration": "int64",
             "phase": "string | Pending, Running, Succeeded, Failed or Unknown.",
             "podIP": "string",
             "podIPs": [{"#": "ip", "ip": "string*"}],
             "qosClass": "string",
             "reason": "string",
+            "resize": "string",
+            "resourceClaimStatuses": "object[]",
+            "resources": "object",
             "startTime": "time",
         },
     },
@@ -310,6 +346,10 @@ KINDS: dict[tuple[str, str], dict[str, Short]] = {
             "strategy": "string",
         },
     },
+    (_RBAC, "Role"): {"": "Rights in a namespace.", "rules": [_ROLE_RULE]},
+    (_RBAC, "RoleBinding"): _BINDING,
+    (_RBAC, "ClusterRole"): {"": "Rights.", "aggregationRule": "object", "rules": [_ROLE_RULE]},
+    (_RBAC, "ClusterRoleBinding"): _BINDING,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): {
         "": "A resource that the server serves by its schema.",
         "spec": {

@@ -13,7 +13,7 @@ from canary.sandbox.cluster import Call, Cluster
 from canary.sandbox.content import answer, decode, decode_apply, decode_object, media_type, negotiated, one
 from canary.sandbox.objects import Object, edited, meta, with_meta
 from canary.sandbox.patch import json_patch, merge_patch
-from canary.sandbox.status import Refused, bad_request, conflict, not_found, unsupported_media_type
+from canary.sandbox.status import bad_request, conflict, not_found, unsupported_media_type
 from canary.sandbox.strategic import strategic_merge
 from canary.sandbox.writing import check_identity, create, shape_of, update
 
@@ -89,8 +89,8 @@ def apply(cluster: Cluster, call: Call) -> Response:
     view = negotiated(call.request, cluster.clock)
     force = call.request.flag("force")
     config = check_identity(call, _configuration(call))
-    warnings = check_fields(call, config)
     check_applied_fields(call, config)
+    warnings = check_fields(call, config)
     stored = cluster.get(call.kind, call.key)
     if stored is None:
         return _create_applied(cluster, call, config, force=force, view=view, warnings=warnings)
@@ -105,9 +105,6 @@ def apply(cluster: Cluster, call: Call) -> Response:
 
 
 def _configuration(call: Call) -> Object:
-    if not call.request.query.get("fieldManager"):
-        message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-        raise Refused(422, "Invalid", message)
     config = decode_apply(call.request)
     for name in ("apiVersion", "kind"):
         if not config.get(name):

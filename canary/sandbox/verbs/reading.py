@@ -17,7 +17,7 @@ from canary.sandbox.content import answer, many, negotiated, one
 from canary.sandbox.conversion import seen
 from canary.sandbox.objects import Object
 from canary.sandbox.selectors import Predicate, combined, field_selector, label_selector
-from canary.sandbox.status import bad_request, expired, not_found, too_large_version
+from canary.sandbox.status import Refused, bad_request, expired, not_found, too_large_version
 from canary.sandbox.storage import Compacted, Key
 
 _EXPIRED = (
@@ -41,9 +41,8 @@ def version_asked(cluster: Cluster, call: Call) -> int | None:
     if not text:
         return None
     if not text.isdecimal():
-        raise bad_request(
-            f"Invalid value: {text!r}: strconv.ParseUint: parsing {text!r}: invalid syntax".replace("'", '"')
-        )
+        message = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise Refused(500, "", message) if call.verb == "watch" else bad_request(message)
     version = int(text)
     if version > cluster.storage.version:
         raise too_large_version(version, cluster.storage.version)
@@ -100,7 +99,6 @@ def _from_where(cluster: Cluster, call: Call, back: int) -> tuple[Key | None, in
     """After which key a list starts, and at which version it is read."""
     query = call.request.query
     token = query.get("continue", "")
-    match = query.get("resourceVersionMatch", "")
     current = cluster.storage.version
     if token:
         if query.get("resourceVersion") not in (None, "", "0"):
@@ -108,11 +106,7 @@ def _from_where(cluster: Cluster, call: Call, back: int) -> tuple[Key | None, in
         version, key = _parsed_token(token)
         return key, version
     asked = version_asked(cluster, call)
-    if match and asked is None:
-        raise bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    if match == "Exact":
-        if not asked:
-            raise bad_request('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if asked and query.get("resourceVersionMatch") == "Exact":
         return None, asked
     oldest = max(cluster.storage.oldest(call.kind.storage), asked or 0)
     return None, max(oldest, current - back) if back else current

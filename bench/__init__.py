@@ -1,0 +1,1 @@
+"""Speed and memory of the controller, measured from outside: `python -m bench`."""
