@@ -39,7 +39,7 @@ class Commit:
 
 
 class CommitLog:
-    """Follows an etcd from `start` to `stop`, in a thread of its own; what it gives may be asked for from any thread."""
+    """Follows an etcd from `start` to `stop`, in a thread of its own; any thread may ask for what it gives."""
 
     def __init__(self, port: int) -> None:
         self._port = port

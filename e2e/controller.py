@@ -1,4 +1,4 @@
-"""The controller as a process, installed as the chart says: its arguments, and a user with no right but those shipped."""
+"""The controller as a process, installed as the chart says: its arguments, and only the rights that are shipped."""
 
 from __future__ import annotations
 

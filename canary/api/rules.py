@@ -78,7 +78,7 @@ def _present(items: list[dict[str, Any]], name: str) -> list[Any]:
 
 
 def _read(values: Iterable[Any]) -> list[Any]:
-    """The values. Raises `TypeError` for `5.0`: the schema takes it for an integer, a rule that looks at it does not."""
+    """The values. Raises `TypeError` for `5.0`: an integer for the schema, but not for a rule that looks at it."""
     found = list(values)
     if any(isinstance(value, float) for value in found):
         raise TypeError("expected int, got float64")

@@ -65,8 +65,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `since` is when the current hold began, `moved` when a weight last changed, `window` the end of the last counted
     window. `pause` is empty, `Paused` or `ManualWeight`. `reason` and `note` say why a rollout ended. `label` is the
-    spec.revision that serves, `trial` the one under trial. `said` are the events of the last write, `earlier` those of the
-    writes before it.
+    spec.revision that serves, `trial` the one under trial. `said` are the events of the last write,
+    `earlier` those of the writes before it.
     """
 
     v: int = STATE_VERSION

@@ -1,7 +1,7 @@
 """The events of a rollout: said by the state that caused them, so that a restart says the same ones again.
 
-An event's name derives from the uids of the Canary and the split, the write's number and the reason: whoever says it, it
-is one object. A split outlives its Canary, whose successor counts its writes from one again.
+An event's name derives from the uids of the Canary and the split, the write's number and the reason: whoever says it,
+it is one object. A split outlives its Canary, whose successor counts its writes from one again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Other people and programs at the split: what raises the canary is put back, what lowers it is accepted, all is told."""
+"""Other people and programs at the split: what raises the canary is put back, what lowers it is accepted."""
 
 from __future__ import annotations
 

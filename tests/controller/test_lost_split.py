@@ -1,4 +1,4 @@
-"""The split is deleted, stripped of its state, made anew by somebody, or restored from an old copy; the Lease is gone."""
+"""The split is deleted, stripped of its state, made anew by others or restored from a copy; the Lease is gone."""
 
 from __future__ import annotations
 

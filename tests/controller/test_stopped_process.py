@@ -6,7 +6,7 @@ import pytest
 
 
 def freeze_at(sim, identity, what, number=1):
-    """Stop a process when the `number`-th request of a kind from now on is about to leave; the event says that it has."""
+    """Stop a process when the `number`-th request of a kind from now on is to leave; the event says that it has."""
     wire, seen = sim.wires[identity], 0
 
     async def before(sent):

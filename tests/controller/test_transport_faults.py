@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from canary.sandbox.faults import Answer, Drop, Hang, LoseAnswer, Refuse
@@ -51,7 +53,7 @@ async def test_the_pauses_between_tries_of_a_rollback_are_short_and_different_an
         rule = sim.faults.add(Answer(503), verb="update", resource="trafficsplits", times=60)
         await sim.until(lambda: rule.fired == 60)
         tries = [sent.at for sent in sim.wires["one"].sent if sent.what == "update trafficsplits"][before:][:60]
-        pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in pairwise(tries)]
         assert max(pauses) <= 0.6
         # A metrics window that arrives meanwhile is a reason to try at once.
         assert sum(pause < 0.04 for pause in pauses) <= 4
