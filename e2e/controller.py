@@ -44,7 +44,7 @@ def install(plane: Plane, helm: Path, namespace: str, *, leader_elect: bool, eve
     settings = f"leaderElection.enabled={str(leader_elect).lower()},crds.install=false"
     if not everywhere:
         settings += f",watchNamespaces={{{namespace}}}"
-    command = [helm, "template", RELEASE, CHART, "--namespace", namespace, "--set", settings]
+    command: list[str | Path] = [helm, "template", RELEASE, CHART, "--namespace", namespace, "--set", settings]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     objects = [found for found in yaml.safe_load_all(done.stdout) if found]
@@ -93,11 +93,11 @@ class ControllerProcess:
 
     def freeze(self) -> None:
         """SIGSTOP: the process stands still, its connections stay open."""
-        self._process.signal(signal.SIGSTOP)
+        self._process.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """SIGCONT: the process goes on where it stood."""
-        self._process.signal(signal.SIGCONT)
+        self._process.send(signal.SIGCONT)
 
     def tail(self) -> str:
         return self._process.tail()

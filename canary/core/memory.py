@@ -41,6 +41,7 @@ class Memory(msgspec.Struct, frozen=True):
     pending: tuple[Judged, ...] = ()
     pool: Pool = Pool()
     shown: tuple[MetricVerdict, ...] = ()
+    rollout: tuple[str, float] = ("", 0.0)
 
     def breach(self) -> Judged | None:
         """The newest breached window that the state has not counted yet."""
@@ -88,6 +89,10 @@ def _follow_label(memory: Memory, plan: Plan, state: State, now: Now) -> Memory:
 
 
 def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now) -> Memory:
+    rollout = (state.revision, state.started)
+    if rollout != memory.rollout:
+        # The verdicts on an earlier revision say nothing of this one.
+        memory = msgspec.structs.replace(memory, rollout=rollout, shown=())
     change = (uid, state.change)
     if change != memory.change:
         memory = msgspec.structs.replace(

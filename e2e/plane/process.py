@@ -79,7 +79,7 @@ class Process:
                 child.stdin.close()
         return child.returncode
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Sends a signal to the process's group."""
         if self._child is not None:
             self._signal(self._child, number)

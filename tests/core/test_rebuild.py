@@ -346,3 +346,13 @@ def test_a_drift_is_not_left_behind_by_deletion(rollout):
     r.rest()
 
     assert (r.backends, r.outlook) == ([("v1", 100)], "Deleting")
+
+
+def test_the_epoch_never_falls_when_another_canary_takes_a_split_over(rollout):
+    r = rollout().until(5)
+    r.split = msgspec.structs.replace(r.split, state=msgspec.structs.replace(r.split.state, epoch=9))
+    r.uid, r.record, r.memory = "canary-2", Record(), type(r.memory)()
+
+    r.look()
+
+    assert r.log[-1].change.state.epoch == 9

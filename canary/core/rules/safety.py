@@ -74,10 +74,8 @@ def drift(s: Situation) -> Decision | None:
     if s.split.backends == expected_backends(s.state) and not s.split.malformed:
         return None
     actual = s.split.weight_of(s.state.canary) if s.state.canary else 0
-    known = {s.state.serving, s.state.canary} if s.state.running else {s.state.serving}
-    strange = s.split.malformed or any(backend.service not in known for backend in s.split.backends)
     by = s.split.editor or "somebody"
-    if strange or not s.state.running or actual >= s.state.weight:
+    if s.split.malformed or not s.state.running or actual >= s.state.weight:
         note = f"{by} changed the backends of the TrafficSplit; put back to {s.state.weight}% for the canary"
         return propose(s, None, say("DriftRepaired", note, warning=True))
     if s.split.tracked:

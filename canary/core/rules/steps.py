@@ -46,10 +46,10 @@ def _next(s: Situation) -> Decision | None:
     plan = s.plan
     if plan is None or awaited_approval(s) or not s.reached(s.memory.hold_until) or not canary_ready(s):
         return None
-    if s.memory.pool.requests < plan.stage(s.state.step).min_requests:
-        return None
     gate = passing_gate(s)
     if gate is None:
+        return None
+    if gate.kind == "Window" and s.memory.pool.requests < plan.stage(s.state.step).min_requests:
         return None
     if s.state.step >= len(plan.stages):
         return _finish(s, Trigger.BAKE_PASSED, gate)

@@ -1,0 +1,62 @@
+"""A status that this process wrote, and that its cache does not show yet."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from canary.api.canary import Canary
+from canary.controller.report import Reporter
+from canary.controller.session import Session
+from canary.core.decision import Decision, Outlook
+from canary.core.observed import Now, Observed
+
+NOW = Now(100.0, 1_767_225_600.0)
+
+
+class Client:
+    """Takes every patch, and gives each its own resourceVersion."""
+
+    def __init__(self):
+        self.over = []
+
+    async def patch(self, _resource, _name, patch, *_args, **_kwargs):
+        self.over.append(patch[0]["value"])
+        return {"metadata": {"resourceVersion": f"made-{len(self.over)}"}}
+
+
+def canary(version):
+    meta = {"name": "web", "namespace": "shop", "uid": "u", "generation": 1, "resourceVersion": version}
+    return msgspec.json.decode(msgspec.json.encode({"metadata": meta}), type=Canary)
+
+
+@pytest.fixture
+def tell():
+    """Projects an outlook over the cached Canary of a resourceVersion; returns those that were written over so far."""
+    client, session = Client(), Session(("shop", "web"), "u")
+    reporter = Reporter(client, recorder=None)
+
+    async def tell(version, reason):
+        decision = Decision(outlook=Outlook(reason, "words"))
+        await reporter.status(session, canary(version), Observed(uid="u", plan=None), decision, NOW)
+        return client.over
+
+    return tell
+
+
+async def test_it_is_not_written_again_while_the_cache_is_behind(tell):
+    await tell("1", "WaitingForService")
+
+    assert await tell("1", "WaitingForService") == ["1"]
+
+
+async def test_news_are_written_over_it_and_not_over_what_the_cache_shows(tell):
+    await tell("1", "WaitingForService")
+
+    assert await tell("1", "WaitingForEndpoints") == ["1", "made-1"]
+
+
+async def test_what_others_made_of_it_since_counts(tell):
+    await tell("1", "WaitingForService")
+
+    assert await tell("2", "WaitingForService") == ["1", "2"]
