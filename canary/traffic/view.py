@@ -65,7 +65,7 @@ def _backends(split: TrafficSplit) -> tuple[tuple[Backend, ...], bool]:
     plain = [b.weight for b in listed if isinstance(b.weight, int) and not isinstance(b.weight, bool)]
     exact = len(plain) == len(listed) and sum(plain) == 100 and all(weight >= 0 for weight in plain)
     distinct = len({backend.service for backend in listed}) == len(listed)
-    if exact and distinct:
+    if exact and distinct and all(backend.service for backend in listed):
         return tuple(Backend(b.service, weight) for b, weight in zip(listed, plain, strict=True)), False
     try:
         return read_weights(listed), True
