@@ -6,7 +6,7 @@
   itself in the API server (409) instead of doubling;
 - an event without one that is recorded again, note included, becomes a series: one object with a count;
 - each reason has a token bucket; terminal events are exempt from it, and are the last that a full queue drops;
-- a refusal (403, 422, ...) is counted and left, a fault is retried a bounded number of times.
+- a refusal (422, ...) is counted and left, a fault is retried a bounded number of times, and so is a first 403.
 
 Sources: Kubernetes API reference, Event v1 events.k8s.io; KEP-383 (new event API).
 """
@@ -24,7 +24,16 @@ from typing import Any, Literal
 from canary.kube.backoff import Backoff
 from canary.kube.client import Client
 from canary.kube.clock import Clock
-from canary.kube.errors import AlreadyExists, Ambiguous, ApiError, NotFound, ServerError, Throttled, Unreachable
+from canary.kube.errors import (
+    AlreadyExists,
+    Ambiguous,
+    ApiError,
+    Forbidden,
+    NotFound,
+    ServerError,
+    Throttled,
+    Unreachable,
+)
 from canary.kube.lease import micro_time
 from canary.kube.resources import EVENTS
 
@@ -37,6 +46,8 @@ _SERIES = 360.0
 # How many events are remembered to know a repeat.
 _REMEMBERED = 4096
 _TIMEOUT = 10.0
+# How often an event is refused for want of rights before it is given up.
+_DENIALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,7 @@ class EventRecorder:
         self._on_error = on_error
         self._queue: deque[_Entry] = deque()
         self._posting: _Entry | None = None
+        self._denied = False
         self._known: OrderedDict[tuple[Any, ...], _Entry] = OrderedDict()
         self._buckets: dict[str, tuple[float, float]] = {}
         self._work = asyncio.Event()
@@ -305,7 +317,16 @@ class EventRecorder:
         for failures in range(1, self._attempts + 1):
             try:
                 await self._post(entry)
+                self._denied = False
                 return
+            except Forbidden as error:
+                # A server that has just started refuses everybody until it knows the roles; one that goes on refusing
+                # is asked once for each event.
+                if self._denied or failures >= _DENIALS:
+                    self._denied = True
+                    self._give_up(entry, error)
+                    return
+                await self._clock.sleep(self._backoff.delay(failures, self._rng))
             except (Unreachable, Ambiguous, Throttled, ServerError, TimeoutError) as error:
                 if failures == self._attempts:
                     self._give_up(entry, error)

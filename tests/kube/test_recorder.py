@@ -410,7 +410,32 @@ async def test_retries_end():
     assert len(it.server.events) == 1
 
 
-@pytest.mark.parametrize(("code", "counter"), [(403, "forbidden"), (404, "failed"), (422, "failed")])
+@virtual
+async def test_missing_rights_are_tried_a_few_times_and_then_once_for_each_event():
+    it = Recording()
+    it.server.before = lambda: status(403, "No")
+    it.record(event(note="a"), event(note="b"))
+    await it.flush()
+    assert len(it.server.requests) == 4
+    assert it.counters.forbidden == 2
+    it.server.before = lambda: None
+    it.record(event(note="c"))
+    await it.flush()
+    assert it.server.notes == ["c"]
+
+
+@virtual
+async def test_an_event_outlasts_a_server_that_does_not_know_the_roles_yet():
+    it = Recording()
+    refusals = iter([status(403, "No"), status(403, "No")])
+    it.server.before = lambda: next(refusals, None)
+    it.record(event(note="a"))
+    await it.flush()
+    assert it.server.notes == ["a"]
+    assert it.counters.forbidden == 0
+
+
+@pytest.mark.parametrize(("code", "counter"), [(404, "failed"), (422, "failed")])
 def test_a_refusal_is_counted_and_not_tried_again(code: int, counter: str):
     async def play() -> None:
         it = Recording()
