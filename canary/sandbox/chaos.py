@@ -42,6 +42,8 @@ RATES = (0.0, 0.02, 0.1, 0.3)
 PROCESS = "controller-"
 LIVENESS = 900.0
 """Seconds in which a rollout has to end once everything is well again."""
+MAX_BURST = 12
+"""Writes of the split that may fall into one second: three transitions of three processes."""
 BLIND = 80.0
 """Seconds in which a process may not have seen the endpoints, where its first watch is silent or fails."""
 PLANS: tuple[list[dict[str, Any]], ...] = (
@@ -180,7 +182,15 @@ class Run:
         await sim.clock.sleep(300)
         after = len(sim.cluster.server.commits.of("trafficsplits"))
         assert before == after, f"L1: {after - before} writes of the split at rest"
+        self._calm()
         return sim.phase()
+
+    def _calm(self) -> None:
+        """S19: no hot loop, not even between processes that see different things."""
+        log = self.sim.cluster.server.commits.of("trafficsplits")
+        times = [commit.monotonic for commit in log if commit.user_agent.startswith(PROCESS)]
+        for first, last in zip(times, times[MAX_BURST:], strict=False):
+            assert last - first > 1.0, f"S19: more than {MAX_BURST} writes of the split within a second of {first:.2f} s"
 
     def _served(self) -> bool:
         return self.sim.phase() == "Idle" and self.sim.weights() == {self.sim.app.backend("2"): 100}

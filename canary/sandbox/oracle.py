@@ -74,8 +74,8 @@ class _Split:
 class Oracle:
     """Feed it every write in order; `violations` is what it found. `root` and `canary` name the one that is judged.
 
-    `blind` is for how many seconds a process that has just come may not have seen the endpoints: as long as its first
-    watch may stay silent.
+    `blind` is for how many seconds a process may not have seen what became of the endpoints, when it has just come and
+    when its watch is silent: a lowering on an old view is right.
     """
 
     namespace: str
@@ -223,7 +223,7 @@ class Oracle:
         # A process that has only just come may not have seen the endpoints: an unknown view goes down.
         known = self._writers.setdefault(state.writer, write.monotonic) <= write.monotonic - self.blind
         if new > old or known:
-            yield from self._availability(write, before, after)
+            yield from self._availability(write, before, after, FRESH if new > old else self.blind)
 
     def _shape(self, write: Write, after: _Split, state: State) -> Iterator[tuple[str, str]]:
         assert write.new is not None
@@ -243,7 +243,8 @@ class Oracle:
             if state.seq <= self._projected:
                 yield "S12", f"seq {state.seq} was used before (the status knows {self._projected})"
             return
-        if state.seq != before.state.seq + 1:
+        rebuilt = state.reason == "Rebuilt" and state.seq > before.state.seq
+        if state.seq != before.state.seq + 1 and not rebuilt:
             yield "S12", f"seq {before.state.seq} -> {state.seq}"
         if state.epoch < before.state.epoch:
             yield "S13", f"epoch {before.state.epoch} -> {state.epoch}"
@@ -300,10 +301,10 @@ class Oracle:
         if previous.change != WriteId() and state.since - gate.end > plan.interval + REQUEST:
             yield "S3", f"the window ended {state.since - gate.end:.1f} s before the decision"
 
-    def _availability(self, write: Write, before: _Split, after: _Split) -> Iterator[tuple[str, str]]:
+    def _availability(self, write: Write, before: _Split, after: _Split, fresh: float) -> Iterator[tuple[str, str]]:
         for service, weight in after.weights.items():
             gained = weight - before.weights.get(service, 0)
-            gone = write.monotonic - self._zero_since.get(service, write.monotonic) > FRESH
+            gone = write.monotonic - self._zero_since.get(service, write.monotonic) > fresh
             others = [s for s in before.weights if s != service and before.weights[s] and self._ready(s)]
             if before.weights and gained > 0 and gone and others:
                 yield "S8", f"{gained}% more for {service}, which has no ready endpoint, while {others} have some"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,7 @@ from canary.metrics.smi_source import SmiSource
 from canary.sandbox.app import App, Release
 from canary.sandbox.direct import DirectTransport
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
+from canary.sandbox.judges import JudgeUnavailable, consistent
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from canary.sandbox.oracle import FRESH, Oracle
 
@@ -109,11 +111,32 @@ class Simulation:
         await self.cluster.__aexit__(*args)
         if args[0] is None:
             self.oracle().check()
+            contradictions = self.contradictions()
+            assert not contradictions, "\n".join(contradictions)
 
     def oracle(self) -> Oracle:
         """The invariants, judged over every write so far."""
         judge = Oracle(self.app.namespace, self.app.name, self.app.name, self.blind)
         return judge.feed(self.cluster.server.commits)
+
+    def contradictions(self) -> list[str]:
+        """What Argo CD, Flux and `kubectl wait` would get wrong of any status that was written.
+
+        They need lupa, which comes with the development requirements: nothing is judged without it.
+        """
+        found: dict[str, None] = {}
+        judged: set[bytes] = set()
+        for commit in self.cluster.server.commits.of("canaries", self.app.namespace, self.app.name):
+            if commit.new is None:
+                continue
+            # The default that readers see is not stored.
+            seen = {"status": {"observedGeneration": -1}, **commit.new}
+            key = msgspec.json.encode([commit.new["metadata"].get("generation"), _judged_part(seen["status"])])
+            if key not in judged:
+                judged.add(key)
+                with suppress(JudgeUnavailable):
+                    found |= dict.fromkeys(f"status at {commit.monotonic:.2f} s: {word}" for word in consistent(seen))
+        return list(found)
 
     async def start_app(self, *releases: Release) -> None:
         """Run these releases; the root Service selects the first one."""
@@ -206,3 +229,8 @@ class Simulation:
             if self.clock.monotonic() >= deadline:
                 raise TimedOut(f"after {timeout:g} s: state {self.state()}, status {self.status()}")
             await self.clock.sleep(POLL)
+
+
+def _judged_part(status: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a status that a judge looks at."""
+    return {key: status.get(key) for key in ("observedGeneration", "phase", "canaryWeight", "conditions")}

@@ -47,7 +47,9 @@ def changed(s: Situation) -> Decision | None:
     if side.revision in s.state.rejected:
         words = f"{side.revision} was rejected before; retry to try it again"
         tried = {"revision": side.revision, "canary": plan.canary}
-        return roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, **tried)
+        # Without weight there is no hurry: two views of different age must not undo each other's writes.
+        guarded = not s.state.weight
+        return roll_back(s, Trigger.REJECTED, "Rejected", words, rejects=False, guarded=guarded, **tried)
     if s.state.weight:
         # First the traffic goes, still under the old names; the next look begins the new revision at step 0.
         said = say("NewRevisionDetected", f"{words}; weight 0, the steps begin anew")
