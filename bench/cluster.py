@@ -22,15 +22,15 @@ from canary.kube import resources
 from canary.kube.client import Client
 from canary.kube.clock import Clock, SystemClock
 from canary.kube.transport import Response
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.faults import Answer, Effect, Hang
-from canary.sandbox.http import serve
-from canary.sandbox.objects import Object, with_meta
-from canary.sandbox.request import Request, parse_target, verb_of
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.faults import Answer, Effect, Hang
+from canary.sandbox.apiserver.http import serve
+from canary.sandbox.apiserver.objects import Object, with_meta
+from canary.sandbox.apiserver.request import Request, parse_target, verb_of
+from canary.sandbox.apiserver.server import ApiServer
+from canary.sandbox.apiserver.watch import WatchStream
 from canary.sandbox.smi_metrics import GROUP, RESOURCES, VERSION, MetricsApi
 from canary.sandbox.traffic_split_crd import traffic_split_crd
-from canary.sandbox.watch import WatchStream
 
 _OTHER_WRITES = {"events": "create,update,patch", "canaries": "update,patch"}
 """Every write of the controller but those of splits, and of the Lease: without it a controller has to end."""

@@ -18,9 +18,9 @@ import msgspec
 
 from canary.core.observed import revision_name
 from canary.kube.clock import LoopClock
+from canary.sandbox.apiserver.storage import Collection
 from canary.sandbox.app import Release
 from canary.sandbox.simulation import Simulation
-from canary.sandbox.storage import Collection
 from canary.sandbox.virtual_time import run_virtual
 
 Phase: TypeAlias = Literal["Promoted", "Idle", "Progressing"]

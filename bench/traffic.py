@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from bench.population import NAMESPACES, name_of, namespace_of
 from canary.kube.transport import Response
+from canary.sandbox.apiserver.request import Request
 from canary.sandbox.mesh.observations import Reading
-from canary.sandbox.request import Request
 from canary.sandbox.smi_metrics import MetricsApi
 
 _LATENCIES = (0.02, 0.03, 0.05)

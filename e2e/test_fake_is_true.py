@@ -16,8 +16,8 @@ from canary.kube.client import Client
 from canary.kube.clock import SystemClock
 from canary.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
 from canary.kube.transport import Transport
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.server import ApiServer
 from e2e.conftest import HERE, REPOSITORY, USER_AGENT
 from e2e.plane import Plane
 from e2e.truth import builtin, patches, reads, removal, writes

@@ -20,8 +20,8 @@ from canary.kube.client import Client
 from canary.kube.clock import SystemClock
 from canary.kube.errors import Invalid
 from canary.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Resource
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.server import ApiServer
 from e2e.conftest import REPOSITORY, USER_AGENT
 from e2e.plane import Plane
 

@@ -28,7 +28,7 @@ from canary.kube.codec import decode
 from canary.kube.queue import WorkQueue
 from canary.metrics.smi import parse
 from canary.metrics.source import series_of
-from canary.sandbox.request import Request
+from canary.sandbox.apiserver.request import Request
 from canary.sandbox.smi_metrics import MetricsApi
 from canary.traffic.split import rewrite
 from canary.traffic.view import Owner, split_view

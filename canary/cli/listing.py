@@ -12,7 +12,7 @@ from rich.text import Text
 from canary.api import names
 from canary.cli.canaries import View
 from canary.cli.terminal import clean
-from canary.sandbox.table.ages import since
+from canary.sandbox.apiserver.table.ages import since
 
 STYLES = {
     "Progressing": "cyan",

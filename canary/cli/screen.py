@@ -19,7 +19,7 @@ from canary.cli.listing import STYLES
 from canary.cli.terminal import clean
 from canary.core.phases import Phase
 from canary.core.plan import Stage
-from canary.sandbox.table.ages import human
+from canary.sandbox.apiserver.table.ages import human
 
 MARKS = {
     "Progressing": "◌",

@@ -25,10 +25,10 @@ from canary.api.names import STATE_ANNOTATION
 from canary.core.state import decode_state
 from canary.kube.errors import KubeError
 from canary.kube.resources import DEPLOYMENTS
-from canary.sandbox import faults
+from canary.sandbox.apiserver import faults
+from canary.sandbox.apiserver.commitlog import Commit
+from canary.sandbox.apiserver.faults import Answer, Effect, Hang
 from canary.sandbox.app import Release
-from canary.sandbox.commitlog import Commit
-from canary.sandbox.faults import Answer, Effect, Hang
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from canary.sandbox.simulation import Simulation
 from canary.sandbox.virtual_time import run_virtual
@@ -190,7 +190,9 @@ class Run:
         log = self.sim.cluster.server.commits.of("trafficsplits")
         times = [commit.monotonic for commit in log if commit.user_agent.startswith(PROCESS)]
         for first, last in zip(times, times[MAX_BURST:], strict=False):
-            assert last - first > 1.0, f"S19: more than {MAX_BURST} writes of the split within a second of {first:.2f} s"
+            assert last - first > 1.0, (
+                f"S19: over {MAX_BURST} writes of the split within a second of {first:.2f} s"
+            )
 
     def _served(self) -> bool:
         return self.sim.phase() == "Idle" and self.sim.weights() == {self.sim.app.backend("2"): 100}

@@ -29,12 +29,12 @@ from canary.kube.resources import (
     SERVICES,
     Resource,
 )
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.http import RunningServer, serve
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.http import RunningServer, serve
+from canary.sandbox.apiserver.server import ApiServer
 from canary.sandbox.mesh.http_mesh import HttpMesh
 from canary.sandbox.mesh.modelled import ModelledMesh
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS, Route
-from canary.sandbox.server import ApiServer
 from canary.sandbox.smi_metrics import GROUP, RESOURCES, VERSION, MetricsApi
 from canary.sandbox.traffic_split_crd import traffic_split_crd
 from canary.sandbox.workloads import WorkloadController

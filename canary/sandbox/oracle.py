@@ -30,7 +30,7 @@ REQUEST = 15.0
 
 
 class Write(Protocol):
-    """One accepted write, as `canary.sandbox.commitlog.Commit` has it; also made of the events of a real watch."""
+    """One accepted write: a `Commit` of the embedded API server, or made of what a real etcd has stored."""
 
     @property
     def monotonic(self) -> float: ...

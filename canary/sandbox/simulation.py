@@ -29,8 +29,8 @@ from canary.core.state import State, decode_state
 from canary.kube.client import Client, PatchKind
 from canary.kube.clock import Clock, LoopClock
 from canary.metrics.smi_source import SmiSource
+from canary.sandbox.apiserver.direct import DirectTransport
 from canary.sandbox.app import App, Release
-from canary.sandbox.direct import DirectTransport
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.judges import JudgeUnavailable, consistent
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS

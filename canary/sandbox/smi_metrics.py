@@ -25,8 +25,8 @@ import msgspec
 from canary.api.duration import parse_duration
 from canary.kube.clock import Clock
 from canary.kube.transport import Response
+from canary.sandbox.apiserver.request import Request
 from canary.sandbox.mesh.observations import KINDS, Observations, Reading
-from canary.sandbox.request import Request
 
 GROUP = "metrics.smi-spec.io"
 VERSION = "v1alpha1"

@@ -15,7 +15,7 @@ from canary.api.crd import schema
 from canary.api.meta import ObjectMeta
 from canary.api.rules import RULES
 from canary.api.validation import FieldError, InvalidSpec, defaulted, load_spec, validate
-from canary.sandbox import schema as server
+from canary.sandbox.apiserver import schema as server
 
 SPEC = schema()["properties"]["spec"]
 

@@ -24,7 +24,7 @@ from canary.cli.terminal import Terminal
 from canary.kube.client import Client
 from canary.kube.clock import LoopClock, SystemClock
 from canary.kube.transport import Transport
-from canary.sandbox.direct import DirectTransport
+from canary.sandbox.apiserver.direct import DirectTransport
 from canary.sandbox.embedded import EmbeddedCluster
 from canary.sandbox.virtual_time import run_virtual
 

@@ -10,7 +10,7 @@ import pytest
 
 from canary.cli.canaries import CANARIES
 from canary.kube.errors import Forbidden, Gone, Unreachable
-from canary.sandbox.direct import DirectTransport
+from canary.sandbox.apiserver.direct import DirectTransport
 
 
 class _Broken(DirectTransport):

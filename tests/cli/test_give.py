@@ -12,7 +12,7 @@ from canary.cli.give import Manner, abort_rollout, command
 from canary.cli.orders import ABORT_ANNOTATION, COMMAND_ANNOTATION, AlreadySo, abort, order, timestamp
 from canary.core.commands import Abort, Command, Verb, parse_abort, parse_command
 from canary.kube.errors import Ambiguous
-from canary.sandbox.direct import DirectTransport
+from canary.sandbox.apiserver.direct import DirectTransport
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 250, tzinfo=UTC)
 STAMP = "2026-01-01T12:00:00.000250Z"

@@ -14,7 +14,7 @@ from canary.cli.status import status as show
 from canary.cli.status import watch
 from canary.kube.errors import Forbidden
 from canary.kube.resources import EVENTS
-from canary.sandbox.direct import DirectTransport
+from canary.sandbox.apiserver.direct import DirectTransport
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 METRICS = [

@@ -12,7 +12,7 @@ from canary.cli.exits import Exit
 from canary.cli.goal import Wait, parse_goal
 from canary.cli.wait import wait
 from canary.kube.errors import Forbidden, Unreachable
-from canary.sandbox.direct import DirectTransport
+from canary.sandbox.apiserver.direct import DirectTransport
 
 
 def waiting(goal="promoted", revision="", fail_on_paused=False):

@@ -18,8 +18,8 @@ from canary.cli.terminal import Terminal
 from canary.cli.wait import wait
 from canary.core.commands import Verb
 from canary.kube.client import Client
+from canary.sandbox.apiserver.direct import DirectTransport
 from canary.sandbox.app import Release
-from canary.sandbox.direct import DirectTransport
 from canary.sandbox.simulation import Simulation
 from canary.sandbox.virtual_time import run_virtual
 

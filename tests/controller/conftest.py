@@ -17,11 +17,11 @@ from canary.controller.watches import CANARIES
 from canary.core.state import State, decode_state
 from canary.kube.resources import DEPLOYMENTS
 from canary.kube.transport import Response, Transport
+from canary.sandbox.apiserver.commitlog import Commit
+from canary.sandbox.apiserver.faults import Faults
+from canary.sandbox.apiserver.request import Request, parse_target, verb_of
 from canary.sandbox.app import Release
-from canary.sandbox.commitlog import Commit
-from canary.sandbox.faults import Faults
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
-from canary.sandbox.request import Request, parse_target, verb_of
 from canary.sandbox.simulation import Process, Simulation
 from canary.sandbox.virtual_time import VirtualLoop
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.sandbox.faults import Answer
+from canary.sandbox.apiserver.faults import Answer
 
 COMMAND, ABORT = "canary.delivery/command", "canary.delivery/abort"
 LONG = [{"weight": 10, "hold": "10m"}, {"weight": 30, "hold": "10m"}, {"weight": 60, "hold": "10m"}]

@@ -9,7 +9,7 @@ import pytest
 from canary.api.crd import crd
 from canary.api.names import FINALIZER
 from canary.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
-from canary.sandbox.faults import Answer
+from canary.sandbox.apiserver.faults import Answer
 
 STATE, OWNER, LABEL = "canary.delivery/state", "canary.delivery/owner", "canary.delivery/canary"
 PROMOTING = {"steps": [{"weight": 50, "hold": "10s"}]}

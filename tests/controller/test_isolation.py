@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from canary.sandbox.apiserver.faults import Answer, Hang
 from canary.sandbox.app import App, Release
-from canary.sandbox.faults import Answer, Hang
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 
 BAD = App("bad")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.sandbox.faults import Answer, Drop, Hang
+from canary.sandbox.apiserver.faults import Answer, Drop, Hang
 
 SEVERE = {
     "interval": "10s",

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from canary.sandbox.faults import Delay, Hang
+from canary.sandbox.apiserver.faults import Delay, Hang
 
 MOMENTS = {
     "at once": 0.0,

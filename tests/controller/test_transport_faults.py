@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from canary.sandbox.faults import Answer, Drop, Hang, LoseAnswer, Refuse
+from canary.sandbox.apiserver.faults import Answer, Drop, Hang, LoseAnswer, Refuse
 
 REFUSED = [Answer(409), Answer(429), Answer(429, retry_after=2), Answer(500), Answer(503), Drop(), Refuse(), Hang()]
 EXECUTED = [LoseAnswer(), Hang(executed=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary.kube.resources import DEPLOYMENTS
-from canary.sandbox.faults import Answer, Cut, Duplicate, Expire, Silence, Stale
+from canary.sandbox.apiserver.faults import Answer, Cut, Duplicate, Expire, Silence, Stale
 
 FAULTS = {
     "silent from the start, five times": (Silence(0), {"times": 5}),

@@ -18,9 +18,9 @@ from canary.kube.resources import NAMESPACES, SERVICES
 from canary.kube.store import Store
 from canary.kube.transport import Transport
 from canary.kube.watch import Reflector
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.http import serve
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.http import serve
+from canary.sandbox.apiserver.server import ApiServer
 from canary.sandbox.virtual_time import run_virtual
 
 

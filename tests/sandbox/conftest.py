@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from canary.sandbox.request import Request
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.request import Request
+from canary.sandbox.apiserver.server import ApiServer
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"

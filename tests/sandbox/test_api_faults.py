@@ -13,8 +13,8 @@ from canary.kube.client import Client
 from canary.kube.clock import LoopClock
 from canary.kube.errors import Ambiguous, ApiError, Conflict, ServerError, Throttled, Unreachable
 from canary.kube.resources import Resource
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.faults import (
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.faults import (
     Answer,
     Cut,
     Delay,
@@ -28,7 +28,7 @@ from canary.sandbox.faults import (
     Silence,
     Stale,
 )
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.server import ApiServer
 from canary.sandbox.virtual_time import run_virtual
 
 MAPS = Resource("", "v1", "configmaps", "ConfigMap")

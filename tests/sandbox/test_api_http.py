@@ -17,9 +17,9 @@ from canary.kube.errors import Ambiguous, NotFound, Throttled, Unauthorized, Unr
 from canary.kube.http import HttpTransport
 from canary.kube.resources import Resource
 from canary.kube.transport import Response
-from canary.sandbox.faults import Answer, Cut, Drop, Hang, LoseAnswer
-from canary.sandbox.http import serve
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.faults import Answer, Cut, Drop, Hang, LoseAnswer
+from canary.sandbox.apiserver.http import serve
+from canary.sandbox.apiserver.server import ApiServer
 
 MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.sandbox.patch import merge_patch
+from canary.sandbox.apiserver.patch import merge_patch
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SETTINGS = f"{MAPS}/settings"

@@ -11,9 +11,9 @@ import pytest
 
 from canary.kube.clock import LoopClock
 from canary.kube.errors import ApiError
-from canary.sandbox.direct import DirectTransport
-from canary.sandbox.request import Request
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.request import Request
+from canary.sandbox.apiserver.server import ApiServer
 from canary.sandbox.virtual_time import run_virtual
 
 MAPS = "/api/v1/namespaces/default/configmaps"

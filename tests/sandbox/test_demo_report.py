@@ -13,8 +13,8 @@ from canary.api.status import CanaryStatus, MetricStatus
 from canary.core.phases import Phase
 from canary.core.plan import Stage
 from canary.core.state import State, encode_state
+from canary.sandbox.apiserver.commitlog import Commit
 from canary.sandbox.app import App
-from canary.sandbox.commitlog import Commit
 from canary.sandbox.demo.lines import Lines, changes
 from canary.sandbox.demo.measure import Rescue, Result, measure
 from canary.sandbox.demo.picture import MAX_EVENTS, Event, Picture, after

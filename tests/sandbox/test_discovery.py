@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from canary.sandbox.builtin import BUILTIN
-from canary.sandbox.discovery import answer, version_priority
-from canary.sandbox.registry import Aggregated
-from canary.sandbox.restype import ResourceType, ScalePaths
+from canary.sandbox.apiserver.builtin import BUILTIN
+from canary.sandbox.apiserver.discovery import answer, version_priority
+from canary.sandbox.apiserver.registry import Aggregated
+from canary.sandbox.apiserver.restype import ResourceType, ScalePaths
 
 ALL_AT_ONCE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 

@@ -15,8 +15,8 @@ import yaml
 
 from canary.api.crd import crd_yaml
 from canary.kube.clock import SystemClock
-from canary.sandbox.http import serve
-from canary.sandbox.server import ApiServer
+from canary.sandbox.apiserver.http import serve
+from canary.sandbox.apiserver.server import ApiServer
 
 KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 SECONDS = 20

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from canary.sandbox.builtin import BUILTIN
-from canary.sandbox.openapi import documents, index
-from canary.sandbox.restype import ResourceType
+from canary.sandbox.apiserver.builtin import BUILTIN
+from canary.sandbox.apiserver.openapi import documents, index
+from canary.sandbox.apiserver.restype import ResourceType
 
 
 def custom(**overrides):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from canary.sandbox.rules import violations
-from canary.sandbox.schema import Cause
+from canary.sandbox.apiserver.rules import violations
+from canary.sandbox.apiserver.schema import Cause
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.sandbox.schema import Cause, default, prune, unknown_fields, validate
+from canary.sandbox.apiserver.schema import Cause, default, prune, unknown_fields, validate
 
 VERDICTS = [json.loads(line) for line in (Path(__file__).parent / "schema_verdicts.jsonl").read_text().splitlines()]
 

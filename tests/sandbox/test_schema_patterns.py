@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from canary.sandbox.schema import validate
-from canary.sandbox.schema.patterns import PatternError, search
+from canary.sandbox.apiserver.schema import validate
+from canary.sandbox.apiserver.schema.patterns import PatternError, search
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.sandbox.schema import default, prune, unknown_fields, validate
+from canary.sandbox.apiserver.schema import default, prune, unknown_fields, validate
 
 KEYS = st.sampled_from(["a", "b", "c", "name", "metadata"])
 # A definition says nothing of the object's own metadata.

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from canary.sandbox.apiserver.request import Request
 from canary.sandbox.mesh.observations import Reading
-from canary.sandbox.request import Request
 from canary.sandbox.smi_metrics import MetricsApi, go_duration, quantity, window_of
 
 ROOT = "/apis/metrics.smi-spec.io/v1alpha1"

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from canary.sandbox.builtin import BUILTIN
-from canary.sandbox.table import columns_for, custom_columns, render
-from canary.sandbox.table.ages import human, since
-from canary.sandbox.table.jsonpath import PathError, find
+from canary.sandbox.apiserver.builtin import BUILTIN
+from canary.sandbox.apiserver.table import columns_for, custom_columns, render
+from canary.sandbox.apiserver.table.ages import human, since
+from canary.sandbox.apiserver.table.jsonpath import PathError, find
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 META = {"name": "web", "namespace": "shop", "creationTimestamp": "2026-01-01T11:55:00Z"}

@@ -12,7 +12,7 @@ import pytest
 
 from canary.controller.app import LeadershipLost
 from canary.kube.resources import LEASES
-from canary.sandbox.faults import Answer, Hang, Refuse, Silence
+from canary.sandbox.apiserver.faults import Answer, Hang, Refuse, Silence
 from canary.sandbox.simulation import Release, Simulation
 from canary.sandbox.virtual_time import run_virtual
 from canary.server.daemon import DrainTimeout, Process

@@ -17,9 +17,9 @@ from canary.kube.clock import LoopClock
 from canary.kube.errors import Ambiguous, Conflict, KubeError, NotFound, ServerError, Throttled
 from canary.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from canary.kube.transport import Response
-from canary.sandbox.direct import DirectTransport
+from canary.sandbox.apiserver.direct import DirectTransport
+from canary.sandbox.apiserver.faults import Answer, Drop, Hang, LoseAnswer
 from canary.sandbox.embedded import EmbeddedCluster
-from canary.sandbox.faults import Answer, Drop, Hang, LoseAnswer
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from canary.sandbox.virtual_time import run_virtual
 from canary.traffic.fence import Fence, ResourceGone, TooOld

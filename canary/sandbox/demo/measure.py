@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from canary.core.phases import Phase
 from canary.core.state import State
-from canary.sandbox.commitlog import Commit
+from canary.sandbox.apiserver.commitlog import Commit
 from canary.sandbox.demo.picture import state_in
 from canary.sandbox.demo.scenario import SLOW, Scene
 from canary.sandbox.load import Outcome

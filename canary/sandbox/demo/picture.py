@@ -14,8 +14,8 @@ from canary.api.status import CanaryStatus, MetricStatus
 from canary.core.phases import Phase
 from canary.core.plan import Stage
 from canary.core.state import State, decode_state
+from canary.sandbox.apiserver.commitlog import Commit
 from canary.sandbox.app import App
-from canary.sandbox.commitlog import Commit
 
 MAX_EVENTS = 8
 

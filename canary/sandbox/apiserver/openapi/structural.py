@@ -1,0 +1,63 @@
+"""The schemas of built-in kinds in one piece, for pruning and for the names of unknown fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from canary.sandbox.apiserver.openapi.builtin import KINDS
+from canary.sandbox.apiserver.openapi.metadata import NAMES, shared_schemas
+from canary.sandbox.apiserver.openapi.shorthand import Schema, expand
+
+_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+# Some kinds have conditions with more fields.
+_LOOSE = f"#/components/schemas/{NAMES['Condition']}"
+
+
+@cache
+def structural(group: str, kind: str) -> Mapping[str, Any] | None:
+    """The schema beside apiVersion, kind and metadata; `None` when not all fields of the kind are known."""
+    fields = KINDS.get((group, kind))
+    return None if fields is None else _resolved(expand(fields, NAMES), shared_schemas())
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "array": (list,),
+    "boolean": (bool,),
+    "integer": (int, float),
+    "object": (dict,),
+    "string": (str,),
+}
+_WORDS = {bool: "bool", dict: "object", float: "number", int: "number", list: "array", str: "string"}
+
+
+def wrong_type(schema: Mapping[str, Any], value: Any, path: str = "") -> str:
+    """The first value below of another type than `schema` has, in words; empty when there is none. A null fits all."""
+    wanted = schema.get("type", "")
+    if value is None:
+        return ""
+    if wanted and (not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean")):
+        return f"{_WORDS[type(value)]} into Go struct field {path.removeprefix('.')} of type {wanted}"
+    if isinstance(value, list):
+        below = ((schema.get("items", {}), item, path) for item in value)
+    elif isinstance(value, dict):
+        known, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
+        below = ((known.get(name, rest), item, f"{path}.{name}") for name, item in value.items())
+    else:
+        return ""
+    return next(filter(None, (wrong_type(*node) for node in below)), "")
+
+
+def _resolved(node: Any, shared: Mapping[str, Schema]) -> Any:
+    """`node` with what it refers to in place of the reference."""
+    if isinstance(node, list):
+        return [_resolved(item, shared) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    reference = node.get("$ref") or next((below["$ref"] for below in node.get("allOf", ())), None)
+    if reference is None:
+        return {name: _resolved(below, shared) for name, below in node.items()}
+    if reference == _LOOSE:
+        return _ANYTHING
+    return _resolved(shared[reference.rpartition("/")[2]], shared)
