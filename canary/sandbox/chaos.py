@@ -190,9 +190,7 @@ class Run:
         log = self.sim.cluster.server.commits.of("trafficsplits")
         times = [commit.monotonic for commit in log if commit.user_agent.startswith(PROCESS)]
         for first, last in zip(times, times[MAX_BURST:], strict=False):
-            assert last - first > 1.0, (
-                f"S19: over {MAX_BURST} writes of the split within a second of {first:.2f} s"
-            )
+            assert last - first > 1.0, f"S19: over {MAX_BURST} writes of the split within a second of {first:.2f} s"
 
     def _served(self) -> bool:
         return self.sim.phase() == "Idle" and self.sim.weights() == {self.sim.app.backend("2"): 100}
