@@ -322,6 +322,9 @@ class EventRecorder:
             except Forbidden as error:
                 # A server that has just started refuses everybody until it knows the roles; one that goes on refusing
                 # is asked once for each event.
+                if _ending(error):
+                    self._give_up(entry, error)
+                    return
                 if self._denied or failures >= _DENIALS:
                     self._denied = True
                     self._give_up(entry, error)
@@ -367,6 +370,12 @@ class EventRecorder:
         except AlreadyExists:
             # Its name says that it is the same event: recorded before a restart, or by an attempt that seemed to fail.
             self.counters.existed += 1
+
+
+def _ending(error: Forbidden) -> bool:
+    """Whether the namespace is being deleted, in which nothing can be created any more."""
+    causes = error.details.get("causes") or ()
+    return any(isinstance(cause, dict) and cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
 def _key(event: Event) -> tuple[Any, ...]:

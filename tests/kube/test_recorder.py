@@ -425,6 +425,16 @@ async def test_missing_rights_are_tried_a_few_times_and_then_once_for_each_event
 
 
 @virtual
+async def test_in_a_namespace_that_is_being_deleted_nothing_is_tried_again():
+    it = Recording()
+    body = {"reason": "Forbidden", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+    it.server.before = lambda: Response(403, json.dumps(body).encode())
+    it.record(event(note="a"))
+    await it.flush()
+    assert len(it.server.requests) == 1
+
+
+@virtual
 async def test_an_event_outlasts_a_server_that_does_not_know_the_roles_yet():
     it = Recording()
     refusals = iter([status(403, "No"), status(403, "No")])
