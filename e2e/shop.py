@@ -48,8 +48,8 @@ TIMEOUT = 30.0
 ASKED_BEFORE = 1.5
 """Seconds between the moment the metrics server answers and the one at which the controller has the answer."""
 
-EVENTS_AFTER = 3.0
-"""Seconds that an event may come after the write that it tells of."""
+EVENTS_AFTER = 20.0
+"""Seconds that an event may come late: posts back off while the API server is away."""
 
 
 class TimedOut(AssertionError):

@@ -109,8 +109,14 @@ class Reconciler:
         if session is None or session.finding is None:
             return None
         canary, observed, decision = session.finding
-        await self._tell(session, canary, observed, decision)
-        return await self._list_pods(session, trusted_state(observed, session.memory))
+        state = trusted_state(observed, session.memory)
+        try:
+            await self._tell(session, canary, observed, decision)
+        except KubeError:
+            # Nobody can be told at the moment. What runs has to be known all the same.
+            await self._list_pods(session, state)
+            raise
+        return await self._list_pods(session, state)
 
     async def _act(
         self, session: Session, canary: Canary, owner: Owner | None, observed: Observed

@@ -314,6 +314,7 @@ class EventRecorder:
             del self._known[entry.key]
 
     async def _deliver(self, entry: _Entry) -> None:
+        denials = 0
         for failures in range(1, self._attempts + 1):
             try:
                 await self._post(entry)
@@ -322,10 +323,11 @@ class EventRecorder:
             except Forbidden as error:
                 # A server that has just started refuses everybody until it knows the roles; one that goes on refusing
                 # is asked once for each event.
+                denials += 1
                 if _ending(error):
                     self._give_up(entry, error)
                     return
-                if self._denied or failures >= _DENIALS:
+                if self._denied or denials >= _DENIALS or failures == self._attempts:
                     self._denied = True
                     self._give_up(entry, error)
                     return

@@ -170,6 +170,10 @@ class Rollout(Simulation):
         patch = {"spec": {"template": {"metadata": {"labels": {"build": mark}}}}}
         await self.cluster.client.patch(DEPLOYMENTS, self.app.backend(version), patch, self.app.namespace)
 
+    async def scale(self, version: str, replicas: int) -> None:
+        patch = {"spec": {"replicas": replicas}}
+        await self.cluster.client.patch(DEPLOYMENTS, self.app.backend(version), patch, self.app.namespace)
+
     async def strip_finalizers(self) -> None:
         patch = {"metadata": {"finalizers": None}}
         await self.cluster.client.patch(CANARIES, self.app.name, patch, self.app.namespace)

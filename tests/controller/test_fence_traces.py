@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from canary.sandbox.apiserver.faults import Answer
+from canary.core.state import State
+from canary.sandbox.apiserver.faults import Answer, Delay
 
 STATE = "canary.delivery/state"
 LONG = [{"weight": 10, "hold": "10m"}, {"weight": 60, "hold": "10m"}]
@@ -155,6 +156,25 @@ async def test_a_rejection_told_after_the_canary_was_read_is_not_overlooked_by_a
         await sim.until(lambda: sim.state() is not None, 10)
         await sim.sleep(120)
         assert sim.shares() == [0, 10, 0, 10, 0]
+
+
+async def test_a_rejection_that_is_told_after_the_rebuild_holds_back_the_raise(rollout):
+    """The last status of a dead process lands late: the split made meanwhile knows nothing of the rejection."""
+    async with rollout(errors=20, severe=True) as sim:
+        await sim.weight(10)
+        await sim.told()
+        status = {"verb": "patch", "resource": "canaries", "subresource": "status"}
+        sim.faults.add(Delay(before=3), user_agent="one", **status)
+        sim.faults.add(Answer(500), user_agent="two", **status)
+        await sim.reach("RolledBack")
+        await sim.kill("one")
+        await sim.delete_split()
+        sim.start("two")
+        await sim.until(lambda: (sim.state() or State()).phase == "Progressing", 10)
+        assert sim.state().rejected == ()
+        await sim.sleep(60)
+        assert sim.status().record.rejected != ()
+        assert sim.shares() == [0, 10, 0]
 
 
 async def test_who_read_the_canary_before_a_rollback_does_not_converge_upward_after_it(rollout):

@@ -178,3 +178,24 @@ async def test_two_processes_without_leader_election_roll_back_as_one_does(rollo
             await sim.sleep(30)
             seen.append((sim.shares(), sim.reasons(), sim.weights(), sim.state().failed))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("why", ["abort", "breach", "drift at rest"])
+async def test_traffic_is_not_taken_to_a_stable_side_that_has_no_endpoint(rollout, why):
+    """The one exception to a rollback: it waits for the first endpoint, says so, and then happens at once."""
+    async with rollout(errors=20 if why == "breach" else 0, severe=True) as sim:
+        await sim.weight(10)
+        if why == "drift at rest":
+            await sim.annotate(abort="@0")
+            await sim.reach("RolledBack")
+        await sim.scale("1", 0)
+        await sim.sleep(3)
+        if why == "drift at rest":
+            await sim.patch_split(bare(sim, 10))
+        elif why == "abort":
+            await sim.annotate(abort="@1")
+        await sim.sleep(40)
+        assert sim.weights() == {"podinfo-v2": 10, "podinfo-v1": 90}
+        assert next(c for c in sim.status().conditions if c.type == "Stalled").reason == "StableUnavailable"
+        await sim.scale("1", 1)
+        await sim.until(lambda: sim.weights() == {"podinfo-v1": 100}, 4)

@@ -102,3 +102,11 @@ async def test_a_rollback_does_not_wait_for_a_status_or_event_that_hangs(rollout
         await sim.reach("RollingBack", "RolledBack")
         assert len(windows) == 2
         assert sim.moment("RollingBack") - windows[1] <= 1
+
+
+async def test_a_rollout_begins_and_goes_on_while_no_status_can_be_written(rollout):
+    async with rollout(processes=()) as sim:
+        sim.faults.add(Answer(500), verb="patch", resource="canaries", subresource="status", user_agent="one")
+        sim.start("one")
+        await sim.reach("Promoted")
+        assert sim.shares() == [0, 10, 50, 100]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from canary.sandbox.apiserver.faults import Delay, Hang
+from canary.sandbox.apiserver.faults import Answer, Delay, Hang
 
 MOMENTS = {
     "at once": 0.0,
@@ -62,6 +62,20 @@ async def test_it_writes_nothing_after_it_has_let_go_of_the_lease(rollout, momen
         assert let_go is not None
         await sim.sleep(30)
         assert [c.plural for c in sim.by("one") if c.monotonic > let_go] == []
+
+
+async def test_an_event_that_could_not_be_told_in_time_is_left_to_the_next_one(rollout):
+    async with rollout(leader_elect=True) as sim:
+        refused = sim.faults.add(Answer(503), verb="create", resource="events", user_agent="one")
+        await sim.weight(10)
+        sim.faults.add(Delay(after=4), verb="update,patch", resource="leases", user_agent="one")
+        ending = asyncio.create_task(stopped(sim, "one"))
+        await sim.until(lambda: released_at(sim) is not None, 20)
+        sim.faults.remove(refused)
+        assert await ending < 10
+        assert [c.plural for c in sim.by("one") if c.monotonic > released_at(sim)] == []
+        sim.start("two")
+        await sim.until(lambda: "WeightAdvanced" in sim.reasons(), 30)
 
 
 async def test_the_next_one_leads_within_three_seconds(rollout):

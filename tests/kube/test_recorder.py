@@ -445,6 +445,22 @@ async def test_an_event_outlasts_a_server_that_does_not_know_the_roles_yet():
     assert it.counters.forbidden == 0
 
 
+@virtual
+async def test_an_event_outlasts_a_server_that_was_away_and_does_not_know_the_roles_yet():
+    it = Recording()
+    away = 3
+
+    def before() -> Response | None:
+        if len(it.server.requests) <= away:
+            raise Unreachable("refused")
+        return status(403, "No") if len(it.server.requests) <= away + 2 else None
+
+    it.server.before = before
+    it.record(event(note="a"))
+    await it.flush()
+    assert it.server.notes == ["a"]
+
+
 @pytest.mark.parametrize(("code", "counter"), [(404, "failed"), (422, "failed")])
 def test_a_refusal_is_counted_and_not_tried_again(code: int, counter: str):
     async def play() -> None:
