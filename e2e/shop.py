@@ -299,7 +299,6 @@ class Shop:
         self._commits.flush()
         problems = [
             *self._violations(),
-            *self._weight_for_nobody(),
             *self._untrue_gates(),
             *self._contradictions(),
             *(() if self.gone else self._untold()),
@@ -310,19 +309,7 @@ class Shop:
 
     def _violations(self) -> Iterator[str]:
         oracle = Oracle(self.namespace, NAME, NAME)
-        for commit in self.commits():
-            oracle.feed([commit])
-            if (commit.plural, commit.name, commit.new) == ("canaries", NAME, None):
-                # The next Canary of this name has a memory of its own.
-                oracle._projected = 0
-        yield from map(str, oracle.violations)
-
-    def _weight_for_nobody(self) -> Iterator[str]:
-        """While pods of several revisions are ready, there is no revision that could have weight."""
-        for commit in self.commits("trafficsplits"):
-            state = state_of(commit.new)
-            if state is not None and state.weight and not state.revision:
-                yield f"seq {state.seq} gives {state.weight}% to pods of no one revision"
+        yield from map(str, oracle.feed(self.commits()).violations)
 
     def _untrue_gates(self) -> Iterator[str]:
         """Raises whose Healthy window the metrics server has never answered."""

@@ -218,6 +218,8 @@ class Oracle:
             yield from self._raise(write, before, after, state)
         if state.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and new:
             yield "S6", f"{new}% for the canary in {state.phase}"
+        if state.running and new and not state.revision:
+            yield "S2", f"{new}% for pods of no one revision"
         if state.running and new and state.revision in state.rejected:
             yield "S5", f"rejected revision {state.revision} has {new}%"
         # A process that has only just come may not have seen the endpoints: an unknown view goes down.
