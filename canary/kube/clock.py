@@ -39,13 +39,13 @@ class SystemClock:
 
 
 class LoopClock:
-    """A wall clock that starts at `epoch` and moves with the event loop: for loops with virtual time."""
+    """A wall clock that starts at `epoch` and moves with `loop`, else the running one: for loops with virtual time."""
 
-    def __init__(self, epoch: datetime) -> None:
-        self._epoch = epoch
+    def __init__(self, epoch: datetime, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._epoch, self._loop = epoch, loop
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return (self._loop or asyncio.get_running_loop()).time()
 
     def now(self) -> datetime:
         return self._epoch + timedelta(seconds=self.monotonic())

@@ -35,6 +35,9 @@ from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.judges import JudgeUnavailable, consistent
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from canary.sandbox.oracle import FRESH, Oracle
+from canary.sandbox.process import Process
+from canary.sandbox.process_loop import ProcessClock, ProcessLoop
+from canary.sandbox.virtual_time import VirtualLoop
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 POLL = 0.25
@@ -46,43 +49,12 @@ class TimedOut(AssertionError):
 
 
 @dataclass(slots=True)
-class Process:
-    """One controller process: its own client, and the task that runs it."""
-
-    controller: Controller
-    client: Client
-    task: asyncio.Task[None]
-
-    def kill(self) -> None:
-        """End it as SIGKILL would, as far as asyncio goes: nothing is drained, the Lease is not released."""
-        self.client.transport = _Dead()
-        # Retrieved here: nobody waits for what a dead process has to say.
-        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
-        self.task.cancel()
-
-    async def stop(self) -> None:
-        """End it as SIGTERM would."""
-        self.controller.stop()
-        await asyncio.wait((self.task,))
-
-
-class _Dead:
-    """The connection of a killed process: nothing leaves it any more."""
-
-    async def request(self, *_: Any, **__: Any) -> Any:
-        await asyncio.get_running_loop().create_future()
-
-    def stream(self, *_: Any, **__: Any) -> Any:
-        raise ConnectionError("the process is dead")
-
-    async def close(self) -> None: ...
-
-
-@dataclass(slots=True)
 class Simulation:
     """One application, one Canary, and any number of controllers. `rate` is its traffic in requests per second.
 
-    `blind` is the oracle's; see there.
+    `blind` is the oracle's; see there. `latency` gives the seconds of each way of a controller's request, and `lag` how
+    far behind the front end of the API server is that it opens a watch at. `judged` is whether what Argo CD, Flux and
+    kubectl would make of each status is looked at, too.
     """
 
     rng: random.Random
@@ -93,10 +65,17 @@ class Simulation:
     leader_elect: bool = False
     telemetry: Telemetry | None = None
     blind: float = FRESH
+    latency: Callable[[], float] | None = None
+    lag: Callable[[], float] | None = None
+    judged: bool = True
     cluster: EmbeddedCluster = field(init=False)
     processes: list[Process] = field(default_factory=list, init=False)
+    _born: list[Process] = field(default_factory=list, init=False)
 
     async def __aenter__(self) -> Simulation:
+        if isinstance(self.clock, LoopClock):
+            # The world's time, also where a process with clocks of its own looks at it.
+            self.clock = LoopClock(EPOCH, asyncio.get_running_loop())
         self.cluster = EmbeddedCluster(
             self.clock, self.rng, mesh=Mesh.MODELLED, start_delay=1.0, model_seed=self.model_seed
         )
@@ -105,14 +84,15 @@ class Simulation:
         return self
 
     async def __aexit__(self, *args: object) -> None:
-        for process in self.processes:
-            process.task.cancel()
-        await asyncio.gather(*(process.task for process in self.processes), return_exceptions=True)
+        for process in self._born:
+            await process.bury()
         await self.cluster.__aexit__(*args)
         if args[0] is None:
             self.oracle().check()
-            contradictions = self.contradictions()
+            contradictions = self.contradictions() if self.judged else []
             assert not contradictions, "\n".join(contradictions)
+            complaints = [f"{process.identity}: {words}" for process in self._born for words in process.complaints]
+            assert not complaints, "\n".join(complaints)
 
     def oracle(self) -> Oracle:
         """The invariants, judged over every write so far."""
@@ -161,20 +141,29 @@ class Simulation:
     async def apply(self, *manifests: dict[str, Any]) -> None:
         await self.cluster.apply(*manifests)
 
-    def start(self, identity: str = "one") -> Process:
-        """Start a controller process; `identity` is the user agent of its requests."""
-        transport = DirectTransport(self.cluster.server, user_agent=identity)
-        client = Client(transport, clock=self.clock, rng=self.rng, field_manager=CONTROLLER_MANAGER)
+    def start(self, identity: str = "one", *, rate: float = 1.0, wall_offset: float = 0.0) -> Process:
+        """Start a controller process; `identity` is the user agent of its requests, the rest is about its clocks.
+
+        In virtual time it has a loop of its own, and a monotonic clock that starts anywhere, as clocks do.
+        """
+        host = asyncio.get_running_loop()
+        loop = ProcessLoop(host, rate=rate, origin=1000.0 * len(self._born)) if isinstance(host, VirtualLoop) else None
+        clock = ProcessClock(loop, EPOCH, wall_offset) if loop else self.clock
+        transport = DirectTransport(
+            self.cluster.server, user_agent=identity, latency=self.latency, lag=self.lag, home=host
+        )
+        client = Client(transport, clock=clock, rng=self.rng, field_manager=CONTROLLER_MANAGER)
         controller = Controller(
             Settings(identity=identity, leader_elect=self.leader_elect, lease_namespace=self.app.namespace),
             client,
-            SmiSource(client, clock=self.clock),
-            clock=self.clock,
+            SmiSource(client, clock=clock),
+            clock=clock,
             rng=random.Random(self.rng.random()),
             telemetry=self.telemetry,
         )
-        process = Process(controller, client, asyncio.create_task(controller.run(), name=f"controller {identity}"))
+        process = Process(identity, controller, client, transport, clock, loop)
         self.processes.append(process)
+        self._born.append(process)
         return process
 
     async def annotate(self, **annotations: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from canary.kube.errors import Ambiguous, Unreachable, error_for
 from canary.kube.transport import MAX_BODY, Response
@@ -17,13 +17,25 @@ from canary.sandbox.apiserver.watch import WatchBroken
 class DirectTransport:
     """A `canary.kube.transport.Transport` to `server`.
 
-    `latency` gives the seconds of each way, drawn anew each time. A request that has left takes effect even when its
-    sender has given up or is gone, as on a network; `close` stops those that are still on their way.
+    `latency` gives the seconds of each way, drawn anew each time; `lag` how many seconds behind the watch cache is that
+    a watch is opened at (lists and gets are consistent reads). A request that has left takes effect even when its
+    sender has given up or is gone, as on a network; `close` stops those that are still on their way. `home` is the
+    loop in which requests travel, where that is not the caller's.
     """
 
-    def __init__(self, server: ApiServer, *, user_agent: str = "", latency: Callable[[], float] | None = None) -> None:
-        self._server, self._user_agent, self._latency = server, user_agent, latency
-        self._running: set[asyncio.Task[Response | Stream]] = set()
+    def __init__(
+        self,
+        server: ApiServer,
+        *,
+        user_agent: str = "",
+        latency: Callable[[], float] | None = None,
+        lag: Callable[[], float] | None = None,
+        home: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._server, self._user_agent, self._latency, self._lag = server, user_agent, latency, lag
+        self._home = home
+        self._running: dict[asyncio.Task[Response | Stream], None] = {}
+        self._streams: dict[Stream, None] = {}
 
     async def request(
         self,
@@ -50,11 +62,19 @@ class DirectTransport:
         return result
 
     async def _send(self, request: Request, timeout: float) -> Response | Stream:
-        task = asyncio.create_task(self._travel(request))
-        self._running.add(task)
+        loop = asyncio.get_running_loop()
+        task = (self._home or loop).create_task(self._travel(request))
+        self._running[task] = None
         task.add_done_callback(self._landed)
-        done, _ = await asyncio.wait({task}, timeout=timeout)
-        if not done:
+        # A future of the caller's own loop, completed by the answer or by the timeout.
+        arrived: asyncio.Future[bool] = loop.create_future()
+        task.add_done_callback(lambda _: _settle(arrived, True))
+        timer = loop.call_later(timeout, _settle, arrived, False)
+        try:
+            in_time = await arrived
+        finally:
+            timer.cancel()
+        if not in_time:
             raise Ambiguous(f"no answer to {request.method} {request.path} within {timeout:g} s")
         try:
             return task.result()
@@ -70,7 +90,7 @@ class DirectTransport:
         return result
 
     def _landed(self, task: asyncio.Task[Response | Stream]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled():
             # Retrieved here, so that an answer nobody waits for any more is not reported as lost.
             task.exception()
@@ -90,11 +110,21 @@ class DirectTransport:
                 raise error_for(result.status, result.body, _seconds(result.headers.get("retry-after")))
             yield _lines_of(result.body)
             return
+        self._streams[result] = None
+        lag = self._lag() if self._lag is not None else 0.0
+        source = Lagging(result, lag) if lag > 0 else result
         try:
-            async with aclosing(_lines(result, path, idle_timeout)) as lines:
+            async with aclosing(_lines(source, path, idle_timeout)) as lines:
                 yield lines
         finally:
-            result.close()
+            self._streams.pop(result, None)
+            source.close()
+
+    def hang_up(self) -> None:
+        """Close all watches as the end of the process does; what else has left still takes effect."""
+        for stream in tuple(self._streams):
+            stream.close()
+        self._streams.clear()
 
     async def close(self) -> None:
         """Stop what is still on its way."""
@@ -104,11 +134,45 @@ class DirectTransport:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+def _settle(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
 def _seconds(text: str | None) -> float | None:
     try:
         return None if text is None else float(text)
     except ValueError:
         return None
+
+
+class Lagging:
+    """A watch at a front end whose cache is `lag` seconds behind."""
+
+    def __init__(self, stream: Stream, lag: float) -> None:
+        self._stream, self._lag = stream, lag
+        self._due: asyncio.Queue[tuple[float, bytes | None]] = asyncio.Queue()
+        self._pump = asyncio.get_running_loop().create_task(self._read())
+
+    def close(self) -> None:
+        self._stream.close()
+        self._pump.cancel()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(WatchBroken):
+            async for line in self._stream:
+                self._due.put_nowait((loop.time() + self._lag, line))
+        self._due.put_nowait((loop.time(), None))
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, line = await self._due.get()
+            if line is None:
+                raise WatchBroken
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            yield line
 
 
 async def _lines_of(body: bytes) -> AsyncIterator[bytes]:
