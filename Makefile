@@ -7,11 +7,13 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    a rollout and two rollbacks on the embedded cluster, with real HTTP traffic"
+	@echo "make demo    rollouts, rollbacks and the whole life of one Deployment, with real HTTP traffic on an embedded cluster"
 	@echo "make test    the tests"
 	@echo "make check   lint, types, layers, generated files"
 	@echo "make generate    the CRD, the reference pages and the copies made of them"
 	@echo "make e2e     the same controller on a real control plane (needs Go)"
+	@echo "make campaign N=1000    that many rollouts under faults, every crash point, and their figures"
+	@echo "make analysis    the comparison with stable on modelled traffic, beside its targets; writes docs/analysis.md"
 	@echo "make bench   speed and memory, as a table and as JSON"
 .PHONY: help
 
@@ -41,6 +43,7 @@ generate: $(VENV)/.ready
 	$(BIN)/python docs/render.py
 	cp crds/canaries.yaml charts/canary/files/canaries.yaml
 	$(BIN)/python gitops/argocd/render.py
+	$(BIN)/python -m canary.sandbox.mutants matrix --write
 .PHONY: generate
 
 demo: $(VENV)/.ready
@@ -53,6 +56,16 @@ e2e: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench
 
+N ?= 1000
+campaign: $(VENV)/.ready
+	$(BIN)/python -m canary.sandbox.campaign $(N) --json campaign.json
+.PHONY: campaign
+
+# Plays modelled traffic against the tests of canary/core/evidence: some minutes.
+analysis: $(VENV)/.ready
+	$(BIN)/python -m canary.sandbox.analysis --write docs/analysis.md
+.PHONY: analysis
+
 # Writes the locked, hashed requirements anew from pyproject.toml.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --group dev pyproject.toml -o requirements-dev.txt
@@ -60,4 +73,4 @@ lock:
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --constraints requirements-dev.txt - -o requirements-build.txt
 
 clean:
-	rm -rf $(VENV) build dist .cache
+	rm -rf $(VENV) build dist .cache campaign.json

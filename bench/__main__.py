@@ -13,16 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from bench.rows import Row, document, table
-from bench.scenarios import cold_start, command, idle, micro, progressing, rollback
+from bench.scenarios import (
+    cold_start,
+    command,
+    evidence,
+    idle,
+    managed,
+    micro,
+    progressing,
+    prometheus,
+    proxies,
+    rollback,
+    smi_metrics,
+)
 
 Scenario = Callable[[int], Coroutine[Any, Any, list[Row]]]
 SCENARIOS: dict[str, Scenario] = {
     "command": command.run,
     "micro": micro.run,
+    "evidence": evidence.run,
     "cold-start": cold_start.run,
     "idle": idle.run,
     "progressing": progressing.run,
     "rollback": rollback.run,
+    "managed": managed.run,
+    "smi-metrics": smi_metrics.run,
+    "prometheus": prometheus.run,
+    "proxies": proxies.run,
 }
 
 

@@ -24,6 +24,7 @@ from canary.kube.clock import SystemClock  # noqa: E402
 from canary.kube.http import connect  # noqa: E402
 from canary.kube.observed_transport import ObservedTransport  # noqa: E402
 from canary.metrics.smi_source import SmiSource  # noqa: E402
+from canary.metrics.sources import Offer, Sources  # noqa: E402
 from canary.server import logs  # noqa: E402
 from canary.server.journal import Journal  # noqa: E402
 from canary.server.metrics import Metrics  # noqa: E402
@@ -43,7 +44,7 @@ async def _run(kubeconfig: str, count: int) -> None:
         clock=clock, rng=rng, field_manager=CONTROLLER_MANAGER,
     )  # fmt: skip
     controller = Controller(
-        Settings(identity="bench"), client, SmiSource(client, clock=clock),
+        Settings(identity="bench"), client, Sources({"SMI": Offer(SmiSource(client, clock=clock))}),
         clock=clock, rng=rng, telemetry=Told((metrics, Journal(), probe)),
     )  # fmt: skip
     working = asyncio.create_task(controller.run())

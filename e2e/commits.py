@@ -18,15 +18,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from canary.sandbox.oracle import WORKLOAD
+
 _FROM, _TO, _MARKS = "/registry/", "/registry0", "/registry/e2e-marks/"
 _KEY = re.compile(r"/registry/(?:[^/]+\.[^/]+/)?(?P<plural>[^/]+)/(?P<namespace>[^/]+)/(?P<name>[^/]+)")
-_KEPT = frozenset({"canaries", "trafficsplits", "endpointslices", "leases"})
+_SERVICES = "/registry/services/specs/"
+"""Where Services are, unlike everything else."""
+_KEPT = WORKLOAD | {"canaries", "trafficsplits", "endpointslices", "leases"}
 _TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One change: the object before and after, `None` where there was none. `monotonic` is when it was heard of."""
+    """One change: the object before and after, `None` where there was none. `monotonic` is when it was heard of.
+
+    `manager` is the field manager of the write, empty when nobody can tell.
+    """
 
     revision: int
     monotonic: float
@@ -34,6 +41,7 @@ class Commit:
     subresource: str
     namespace: str
     name: str
+    manager: str
     old: dict[str, Any] | None
     new: dict[str, Any] | None
 
@@ -104,7 +112,7 @@ class CommitLog:
         if key.startswith(_MARKS):
             self._marks.add(key)
             return
-        found = _KEY.fullmatch(key)
+        found = _KEY.fullmatch(key.replace(_SERVICES, "/registry/services/"))
         if found is None or found["plural"] not in _KEPT:
             return
         old = self._objects.pop(key, None)
@@ -113,7 +121,7 @@ class CommitLog:
         if event.get("type") != "DELETE":
             new = self._objects[key] = json.loads(base64.b64decode(pair["value"]))
             new["metadata"]["resourceVersion"] = str(revision)
-        place = found["plural"], _subresource(old, new), found["namespace"], found["name"]
+        place = found["plural"], _subresource(old, new), found["namespace"], found["name"], _manager(old, new)
         self._commits.append(Commit(revision, time.monotonic(), *place, old, new))
 
     def _post(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +143,31 @@ def _subresource(old: dict[str, Any] | None, new: dict[str, Any] | None) -> str:
     if old is None or new is None or old.get("status") == new.get("status"):
         return ""
     return "status" if list(_lasting(old)) == list(_lasting(new)) else ""
+
+
+def _manager(old: dict[str, Any] | None, new: dict[str, Any] | None) -> str:
+    """Whose entry of managedFields is another one than before.
+
+    Who takes fields from others makes their entries smaller and leaves their times alone. (Kubernetes, "Server-Side
+    Apply", field management.)
+    """
+    before, after = ((side or {}).get("metadata", {}).get("managedFields") or () for side in (old, new))
+    changed = [entry for entry in after if entry not in before]
+    acted = [entry for entry in changed if not any(_robbed(former, entry) for former in before)]
+    return next((entry["manager"] for entry in (*acted, *changed)), "")
+
+
+def _robbed(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether it is the same entry with fewer fields: somebody else has taken them."""
+    same = all(before.get(key) == after.get(key) for key in ("manager", "operation", "subresource", "time"))
+    return same and set(_paths(after.get("fieldsV1"))) < set(_paths(before.get("fieldsV1")))
+
+
+def _paths(fields: Any, above: str = "") -> Iterator[str]:
+    """Every path of a field set, as text."""
+    for name, below in (fields or {}).items():
+        yield f"{above}/{name}"
+        yield from _paths(below, f"{above}/{name}")
 
 
 def _lasting(obj: dict[str, Any]) -> Iterator[Any]:

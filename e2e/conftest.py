@@ -18,6 +18,9 @@ from canary.kube.clock import SystemClock
 from canary.kube.http import HttpTransport
 from e2e import smi_wire
 from e2e.commits import CommitLog
+from e2e.dataplane.scene import Scene
+from e2e.managed.scene import ManagedScene
+from e2e.managed.shop import ManagedShop
 from e2e.plane import Plane, User, build_controlplane
 from e2e.plane.aggregation import host_name
 from e2e.plane.api import RequestFailed
@@ -37,6 +40,7 @@ DROPPED_LATER = "ignore:Exception ignored in. <function _SelectorTransport:pytes
 
 FAILED = pytest.StashKey[bool]()
 CONTROLLERS = pytest.StashKey[Shop]()
+SCENE = pytest.StashKey[Scene]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,6 +54,9 @@ def pytest_runtest_makereport(
         shop = item.stash.get(CONTROLLERS, None)
         for controller in shop.controllers if shop is not None else ():
             report.sections.append((f"controller {controller.name}", controller.tail()))
+        if SCENE in item.stash:
+            proxy = item.stash[SCENE].proxy
+            report.sections += [("envoy", proxy.envoy.tail()), ("mesh", proxy.mesh.tail())]
     return report
 
 
@@ -124,9 +131,8 @@ def commits(plane: Plane) -> Iterator[CommitLog]:
     log.stop()
 
 
-@pytest.fixture(scope="session")
-def helms() -> dict[str, Path]:
-    """A real helm by its version."""
+def _tools() -> ModuleType:
+    """`.ci/tools.py`, which is no package."""
     spec = importlib.util.spec_from_file_location("tools", REPOSITORY / ".ci" / "tools.py")
     assert spec is not None
     assert spec.loader is not None
@@ -134,7 +140,20 @@ def helms() -> dict[str, Path]:
     # Dataclasses look their module up by name.
     sys.modules["tools"] = tools
     spec.loader.exec_module(tools)
-    found: dict[str, Path] = tools.helms()
+    return tools
+
+
+@pytest.fixture(scope="session")
+def helms() -> dict[str, Path]:
+    """A real helm by its version."""
+    found: dict[str, Path] = _tools().helms()
+    return found
+
+
+@pytest.fixture(scope="session")
+def envoy() -> Path:
+    """A real Envoy."""
+    found: Path = _tools().envoy()
     return found
 
 
@@ -156,6 +175,48 @@ def shop(
             shop.judge()
     finally:
         shop.close()
+
+
+@pytest.fixture
+def scene(shop: Shop, envoy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """The same with Pods that run and a proxy before them, yet to be opened. The Pods end with the namespace."""
+    scene = Scene(shop, envoy, tmp_path)
+    request.node.stash[SCENE] = scene
+    try:
+        yield scene
+    finally:
+        scene.close()
+
+
+@pytest.fixture
+def managed(
+    canaries: Plane,
+    commits: CommitLog,
+    smi: SmiEndpoint,
+    helms: dict[str, Path],
+    namespace: str,
+    request: pytest.FixtureRequest,
+) -> Iterator[ManagedShop]:
+    """A Deployment for managed mode that has yet to be opened; judged like `shop`."""
+    shop = ManagedShop(canaries, commits, smi, next(iter(helms.values())), namespace)
+    request.node.stash[CONTROLLERS] = shop
+    try:
+        yield shop
+        if not request.node.stash.get(FAILED, False):
+            shop.judge()
+    finally:
+        shop.close()
+
+
+@pytest.fixture
+def mesh(managed: ManagedShop, envoy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ManagedScene]:
+    """The same with Pods that run and a proxy before them, whose numbers are the controller's metrics."""
+    scene = ManagedScene(managed, envoy, tmp_path)
+    request.node.stash[SCENE] = scene
+    try:
+        yield scene
+    finally:
+        scene.close()
 
 
 def client_for(plane: Plane, user: User, *, user_agent: str = USER_AGENT) -> Client:

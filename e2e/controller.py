@@ -119,8 +119,9 @@ _DEFECT = re.compile(r"Traceback|IllegalMove|AssertionError|never awaited|Unclos
 
 
 def _line(text: str) -> dict[str, Any]:
+    # A process that was killed may have left half a line, and the next one goes on in it.
     try:
-        found = json.loads(text)
+        found = json.loads(text[max(text.rfind('{"time":'), 0) :])
     except ValueError:
         return {"text": text}
     return found if isinstance(found, dict) else {"text": text}

@@ -1,4 +1,4 @@
-"""A kubelet for tests: it makes Pods ready that nobody runs.
+"""A kubelet for tests: it makes Pods ready that nobody runs, and runs those that ask for it.
 
 It binds every Pod to one Node, says that its containers run, gives it an address that exists only in its status, and
 lets it go at once when it is deleted. So Deployments get ready, and the real controllers write EndpointSlices.
@@ -10,6 +10,7 @@ A Pod's annotations say what else is to happen; they may be changed while it liv
                             crash-loop  starts, is ready for a moment, exits, and again
                             pending     its image is never pulled
     test-kubelet/ready-after: "1.5"     seconds from start to ready
+    test-kubelet/run: <python module>   it does run, as a process of this machine: see `e2e.dataplane.pods`
 
 Run as `python -m e2e.kubelet SERVER CA_FILE TOKEN_FILE`; it ends when its standard input does.
 """
@@ -28,7 +29,8 @@ from typing import Any
 
 import aiohttp
 
-from e2e.pod_status import Behaviour, behaviour_of, is_timed, pod_status
+from e2e.dataplane.pods import PodProcesses, runs
+from e2e.pod_status import Behaviour, behaviour_of, is_timed, pod_status, status_of
 
 NODE = "test-node"
 TICK = 0.25
@@ -47,11 +49,15 @@ class Kubelet:
         self._started: dict[str, float] = {}
         self._addresses = 0
         self._turn = asyncio.Lock()
+        self._processes = PodProcesses(self._on_process)
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_pods())
-            tasks.create_task(self._tick())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow_pods())
+                tasks.create_task(self._tick())
+        finally:
+            await self._processes.close()
 
     async def _follow_pods(self) -> None:
         while True:
@@ -67,6 +73,7 @@ class Kubelet:
         """Every Pod, then every change, until the server ends the watch."""
         listing = await self._request("GET", "/api/v1/pods")
         self._pods.clear()
+        await self._processes.keep({pod["metadata"]["uid"] for pod in listing["items"]})
         for pod in listing["items"]:
             yield "ADDED", pod
         query = {
@@ -89,14 +96,21 @@ class Kubelet:
         if kind == "DELETED":
             self._pods.pop(uid, None)
             self._started.pop(uid, None)
+            await self._processes.forget(uid)
             return
         self._pods[uid] = pod
         await self._serve(pod)
 
+    async def _on_process(self, uid: str) -> None:
+        if uid in self._pods:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                await self._serve(self._pods[uid])
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            for pod in [pod for pod in self._pods.values() if is_timed(pod)]:
+            # What runs is looked at again for the reports that the API server did not take.
+            for pod in [pod for pod in self._pods.values() if is_timed(pod) or runs(pod)]:
                 with suppress(aiohttp.ClientError, TimeoutError):
                     await self._serve(pod)
 
@@ -113,6 +127,8 @@ class Kubelet:
         meta = pod["metadata"]
         path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
         if meta.get("deletionTimestamp"):
+            if not self._processes.ended(meta["uid"]):
+                return
             options = {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}}
             await self._request("DELETE", path, options)
         elif not pod["spec"].get("nodeName"):
@@ -126,10 +142,15 @@ class Kubelet:
         now = asyncio.get_running_loop().time()
         age = now - self._started.setdefault(pod["metadata"]["uid"], now)
         status = pod["status"]
-        address = status.get("podIP", "")
-        if not address and behaviour_of(pod) is not Behaviour.PENDING:
-            address = self._next_address()
-        wanted = pod_status(pod, address, age, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if runs(pod):
+            process = self._processes.serve(pod)
+            wanted = status_of(pod, process.address, process.look, time)
+        else:
+            address = status.get("podIP", "")
+            if not address and behaviour_of(pod) is not Behaviour.PENDING:
+                address = self._next_address()
+            wanted = pod_status(pod, address, age, time)
         if any(status.get(key) != value for key, value in wanted.items()):
             patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": wanted}
             answer = await self._request("PATCH", f"{path}/status", patch)

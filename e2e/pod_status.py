@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 BEHAVIOUR = "test-kubelet/behaviour"
 READY_AFTER = "test-kubelet/ready-after"
@@ -21,6 +21,20 @@ class Behaviour(Enum):
     PENDING = "pending"
 
 
+class Look(NamedTuple):
+    """How a Pod's containers are: none runs while the images are missing or after a crash."""
+
+    running: bool
+    ready: bool
+    restarts: int = 0
+    waiting: str = "CrashLoopBackOff"
+    """Why nothing runs, in Kubernetes' word."""
+
+    @property
+    def pending(self) -> bool:
+        return self.waiting in ("ImagePullBackOff", "ContainerCreating") and not self.running
+
+
 def behaviour_of(pod: dict[str, Any]) -> Behaviour:
     """Raises `ValueError` for an unknown word."""
     return Behaviour(_annotations(pod).get(BEHAVIOUR, Behaviour.READY.value))
@@ -32,26 +46,33 @@ def is_timed(pod: dict[str, Any]) -> bool:
 
 
 def pod_status(pod: dict[str, Any], address: str, age: float, now: str) -> dict[str, Any]:
-    """The fields of `status` that the kubelet owns, `age` seconds after the Pod was bound.
+    """The fields of `status` that the kubelet owns, `age` seconds after the Pod was bound; `now` as in `status_of`."""
+    return status_of(pod, address, _look(pod, age), now)
+
+
+def _look(pod: dict[str, Any], age: float) -> Look:
+    behaviour = behaviour_of(pod)
+    if behaviour is Behaviour.PENDING:
+        return Look(running=False, ready=False, waiting="ImagePullBackOff")
+    crashed = behaviour is Behaviour.CRASH_LOOP and age % CRASH_PERIOD >= CRASH_READY
+    ready = not crashed and behaviour is not Behaviour.UNREADY and age >= float(_annotations(pod).get(READY_AFTER, 0))
+    restarts = int(age / CRASH_PERIOD) if behaviour is Behaviour.CRASH_LOOP else 0
+    return Look(not crashed, ready, restarts)
+
+
+def status_of(pod: dict[str, Any], address: str, look: Look, now: str) -> dict[str, Any]:
+    """The fields of `status` that the kubelet owns.
 
     `now` is the time as Kubernetes writes it; a transition time that is already there is kept while nothing changes.
     """
-    behaviour = behaviour_of(pod)
     old = pod["status"]
     start = old.get("startTime") or now
-    crashed = behaviour is Behaviour.CRASH_LOOP and age % CRASH_PERIOD >= CRASH_READY
-    running = behaviour is not Behaviour.PENDING and not crashed
-    ready = running and behaviour is not Behaviour.UNREADY and age >= float(_annotations(pod).get(READY_AFTER, 0))
-    restarts = int(age / CRASH_PERIOD) if behaviour is Behaviour.CRASH_LOOP else 0
     status: dict[str, Any] = {
-        "phase": "Pending" if behaviour is Behaviour.PENDING else "Running",
+        "phase": "Pending" if look.pending else "Running",
         "startTime": start,
         "hostIP": "10.255.255.254",
-        "conditions": _conditions(old, now, {"Ready": ready, "ContainersReady": ready}),
-        "containerStatuses": [
-            _container(container, ready, restarts, _state(running, crashed, start))
-            for container in pod["spec"]["containers"]
-        ],
+        "conditions": _conditions(old, now, {"Ready": look.ready, "ContainersReady": look.ready}),
+        "containerStatuses": [_container(container, look, start) for container in pod["spec"]["containers"]],
     }
     if address:
         status |= {"podIP": address, "podIPs": [{"ip": address}]}
@@ -71,23 +92,18 @@ def _conditions(old: dict[str, Any], now: str, values: dict[str, bool]) -> list[
     return conditions
 
 
-def _container(container: dict[str, Any], ready: bool, restarts: int, state: dict[str, Any]) -> dict[str, Any]:
+def _container(container: dict[str, Any], look: Look, start: str) -> dict[str, Any]:
+    state = {"running": {"startedAt": start}} if look.running else {"waiting": {"reason": look.waiting}}
     return {
         "name": container["name"],
         "image": container["image"],
         "imageID": container["image"],
-        "ready": ready,
-        "started": "running" in state,
-        "restartCount": restarts,
+        "ready": look.ready,
+        "started": look.running,
+        "restartCount": look.restarts,
         "state": state,
-        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}} if restarts else {},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}} if look.restarts else {},
     }
-
-
-def _state(running: bool, crashed: bool, start: str) -> dict[str, Any]:
-    if running:
-        return {"running": {"startedAt": start}}
-    return {"waiting": {"reason": "CrashLoopBackOff" if crashed else "ImagePullBackOff"}}
 
 
 def _annotations(pod: dict[str, Any]) -> dict[str, str]:

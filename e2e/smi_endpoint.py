@@ -7,8 +7,10 @@ It runs in a thread of its own, so that it answers whatever the test is doing; a
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -52,6 +54,17 @@ class Asked:
     answered: dict[str, Numbers]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A list that was sent, as `canary.sandbox.evidence` reads it; who asked is not told to an aggregated API."""
+
+    monotonic: float
+    path: str
+    query: dict[str, str]
+    body: bytes
+    user_agent: str = ""
+
+
 class SmiEndpoint:
     """The server and its script."""
 
@@ -60,9 +73,11 @@ class SmiEndpoint:
         self._tls.load_cert_chain(certificate.certificate, certificate.key)
         # Optional, so that a stranger gets the 401 of the real server rather than a broken handshake.
         self._tls.verify_mode = ssl.CERT_OPTIONAL
-        self._numbers: dict[tuple[str, str], dict[str, Numbers]] = defaultdict(dict)
+        self._numbers: dict[tuple[str, str], dict[str, Numbers | Callable[[], Numbers]]] = defaultdict(dict)
+        self._edges: dict[tuple[str, str], dict[str, Numbers]] = defaultdict(dict)
         self._failures: dict[str, Failure] = {}
         self._asked: list[Asked] = []
+        self._answers: dict[str, list[Answer]] = defaultdict(list)
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -79,13 +94,25 @@ class SmiEndpoint:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_START_TIMEOUT)
 
-    def set(self, namespace: str, name: str, numbers: Numbers | None, *, plural: str = "deployments") -> None:
-        """From now on the workload has these numbers; with `None` it has no series."""
+    def set(
+        self,
+        namespace: str,
+        name: str,
+        numbers: Numbers | Callable[[], Numbers] | None,
+        *,
+        plural: str = "deployments",
+    ) -> None:
+        """From now on the workload has these numbers, or those that the function gives; `None`: it has no series."""
         with self._lock:
             if numbers is None:
                 self._numbers[namespace, plural].pop(name, None)
             else:
                 self._numbers[namespace, plural][name] = numbers
+
+    def see(self, namespace: str, caller: str, name: str, numbers: Numbers) -> None:
+        """From now on a Deployment has these numbers by what another one, the caller, sees of it."""
+        with self._lock:
+            self._edges[namespace, caller][name] = numbers
 
     def fail(self, namespace: str, failure: Failure | None) -> None:
         """From now on requests for the namespace fail; with `None` they work again. A hung request stays hung."""
@@ -100,12 +127,19 @@ class SmiEndpoint:
         with self._lock:
             return [request for request in self._asked if request.namespace == namespace]
 
+    def answers(self, namespace: str) -> list[Answer]:
+        """Every list that was sent for the namespace, in order."""
+        with self._lock:
+            return list(self._answers[namespace])
+
     def forget(self, namespace: str) -> None:
         """Drops all that was set and asked for a namespace."""
         with self._lock:
-            for key in [key for key in self._numbers if key[0] == namespace]:
-                del self._numbers[key]
+            for known in (self._numbers, self._edges):
+                for key in [key for key in known if key[0] == namespace]:
+                    del known[key]
             self._failures.pop(namespace, None)
+            self._answers.pop(namespace, None)
             self._asked = [request for request in self._asked if request.namespace != namespace]
 
     def _run(self) -> None:
@@ -118,6 +152,7 @@ class SmiEndpoint:
         app.router.add_get(f"{smi_wire.PREFIX}/", self._discover)
         app.router.add_get(smi_wire.PREFIX + "/namespaces/{namespace}/{plural}", self._list)
         app.router.add_get(smi_wire.PREFIX + "/namespaces/{namespace}/{plural}/{name}", self._get)
+        app.router.add_get(smi_wire.PREFIX + "/namespaces/{namespace}/deployments/{name}/edges", self._list_edges)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         try:
@@ -144,7 +179,10 @@ class SmiEndpoint:
         if failure is not None:
             return await _failed(failure)
         items = [_item(request, name, numbers[name]) for name in sorted(numbers)]
-        return web.json_response(smi_wire.traffic_metrics_list(plural, namespace, items))
+        body = json.dumps(smi_wire.traffic_metrics_list(plural, namespace, items)).encode()
+        with self._lock:
+            self._answers[namespace].append(Answer(time.monotonic(), request.path, dict(request.query), body))
+        return web.Response(body=body, content_type="application/json")
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         namespace, plural, name = (request.match_info[key] for key in ("namespace", "plural", "name"))
@@ -155,10 +193,22 @@ class SmiEndpoint:
             return web.json_response({"error": "unable to lookup metrics"}, status=500)
         return web.json_response(_item(request, name, numbers[name]))
 
+    async def _list_edges(self, request: web.Request) -> web.StreamResponse:
+        namespace, caller = request.match_info["namespace"], request.match_info["name"]
+        with self._lock:
+            seen = dict(self._edges[namespace, caller])
+        seconds, now = _window(request), _now()
+        items = [
+            smi_wire.traffic_edge("deployments", namespace, caller, name, numbers, seconds, now)
+            for name, numbers in sorted(seen.items())
+        ]
+        return web.json_response(smi_wire.traffic_metrics_list("deployments", namespace, items))
+
     def _note(self, request: web.Request, namespace: str, plural: str) -> tuple[dict[str, Numbers], Failure | None]:
         with self._lock:
             failure = self._failures.get(namespace)
-            numbers = dict(self._numbers[namespace, plural])
+            known = dict(self._numbers[namespace, plural])
+            numbers = {name: found() if callable(found) else found for name, found in known.items()}
             asked = Asked(
                 at=datetime.now(UTC),
                 namespace=namespace,
@@ -182,13 +232,19 @@ async def _front_proxy_only(request: web.Request, handler: Handler) -> web.Strea
 
 def _item(request: web.Request, name: str, numbers: Numbers) -> dict[str, object]:
     namespace, plural = request.match_info["namespace"], request.match_info["plural"]
+    return smi_wire.traffic_metrics(plural, namespace, name, numbers, _window(request), _now())
+
+
+def _window(request: web.Request) -> float:
+    """Seconds. The real server does the same: a window that it cannot read silently becomes the default."""
     try:
-        seconds = parse_duration(request.query.get("t", ""))
+        return parse_duration(request.query.get("t", ""))
     except ValueError:
-        # The real server does the same: a window that it cannot read silently becomes the default.
-        seconds = DEFAULT_WINDOW
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return smi_wire.traffic_metrics(plural, namespace, name, numbers, seconds, now)
+        return DEFAULT_WINDOW
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _failed(failure: Failure) -> web.StreamResponse:

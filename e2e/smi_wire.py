@@ -65,6 +65,15 @@ def traffic_metrics(
     }
 
 
+def traffic_edge(
+    plural: str, namespace: str, caller: str, name: str, numbers: Numbers, seconds: float, now: str
+) -> dict[str, Any]:
+    """What `caller` has sent to `name`, as it was answered to it."""
+    other = {"kind": KINDS[plural], "namespace": namespace, "name": name}
+    whole = traffic_metrics(plural, namespace, caller, numbers, seconds, now)
+    return {**whole, "edge": {"direction": "to", "side": "client", "resource": other}}
+
+
 def traffic_metrics_list(plural: str, namespace: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "kind": "TrafficMetricsList",

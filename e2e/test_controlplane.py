@@ -146,7 +146,7 @@ async def test_the_smi_api_answers_through_the_api_server(
     plane: Plane, smi: SmiEndpoint, admin: Client, namespace: str
 ) -> None:
     smi.set(namespace, "web", Numbers(rate=10, errors=0.25, p99=296.875))
-    body = json.loads(await admin.get_bytes(f"{PREFIX}/namespaces/{namespace}/deployments", query={"t": "1m0s"}))
+    body = json.loads((await admin.fetch(f"{PREFIX}/namespaces/{namespace}/deployments", query={"t": "1m0s"})).body)
     (item,) = body["items"]
     values = {metric["name"]: metric["value"] for metric in item["metrics"]}
     assert (item["resource"]["name"], item["window"]) == ("web", "1m0s")
@@ -160,7 +160,7 @@ async def test_the_smi_api_answers_through_the_api_server(
 async def test_the_smi_api_lists_null_for_a_namespace_without_traffic(
     smi: SmiEndpoint, admin: Client, namespace: str
 ) -> None:
-    body = json.loads(await admin.get_bytes(f"{PREFIX}/namespaces/{namespace}/pods"))
+    body = json.loads((await admin.fetch(f"{PREFIX}/namespaces/{namespace}/pods")).body)
     assert body["items"] is None
 
 
@@ -170,7 +170,7 @@ async def test_the_smi_api_fails_with_a_status(
 ) -> None:
     smi.fail(namespace, failure)
     with pytest.raises(ApiError) as caught:
-        await admin.get_bytes(f"{PREFIX}/namespaces/{namespace}/deployments")
+        await admin.fetch(f"{PREFIX}/namespaces/{namespace}/deployments")
     assert caught.value.code == code
 
 
@@ -179,13 +179,13 @@ async def test_the_smi_api_answers_what_is_no_list(
     smi: SmiEndpoint, admin: Client, namespace: str, failure: Failure, start: bytes
 ) -> None:
     smi.fail(namespace, failure)
-    assert (await admin.get_bytes(f"{PREFIX}/namespaces/{namespace}/deployments")).startswith(start)
+    assert (await admin.fetch(f"{PREFIX}/namespaces/{namespace}/deployments")).body.startswith(start)
 
 
 async def test_the_smi_api_hangs(smi: SmiEndpoint, admin: Client, namespace: str) -> None:
     smi.fail(namespace, Failure.HANG)
     with pytest.raises(Exception, match="no answer"):
-        await admin.get_bytes(f"{PREFIX}/namespaces/{namespace}/deployments", timeout=1.0)
+        await admin.fetch(f"{PREFIX}/namespaces/{namespace}/deployments", timeout=1.0)
 
 
 def test_the_smi_server_refuses_who_does_not_come_through_the_api_server(plane: Plane, smi: SmiEndpoint) -> None:

@@ -52,6 +52,19 @@ def test_errors_roll_back(shop: Shop) -> None:
     assert shop.condition("Stalled") == ("True", "CheckFailed")
 
 
+def test_errors_that_only_one_caller_sees_roll_back(shop: Shop) -> None:
+    """By the edges of the SMI metrics API: to everybody else the release is a good one."""
+    shop.open()
+    for name, numbers in ((OLD, WORKING), (NEW, FAILING)):
+        shop.smi.see(shop.namespace, "checkout", name, numbers)
+    shop.start()
+    seen = {"name": "seen", "min": "99", "from": {"kind": "Deployment", "name": "checkout"}}
+    shop.roll_out(analysis={"interval": "1s", "warmup": "0s", "metrics": [{"name": "success-rate", "min": "99"}, seen]})
+    shop.until_told("RolledBack")
+    assert shop.raised() == [0, 20, 0]
+    assert "seen by Deployment checkout 80% is below 99%" in shop.condition_message("Stalled")
+
+
 def test_latency_rolls_back_from_a_later_step(shop: Shop) -> None:
     shop.open()
     shop.start()

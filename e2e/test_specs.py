@@ -192,6 +192,24 @@ def _at(value: Any, path: str) -> list[Any]:
     return values
 
 
+async def test_two_appliers_each_own_their_port(
+    canaries: Plane, admin: Client, embedded: Client, namespace: str
+) -> None:
+    rest = {"targetRef": {"name": "web"}, "steps": [{"weight": 5}]}
+    ports = [{"name": "http", "port": 80}, {"name": "grpc", "port": 90, "protocol": "TCP"}]
+    for client in (admin, embedded):
+        for manager, port in zip("ab", ports, strict=True):
+            applied = canary({**rest, "service": {"name": "web", "ports": [port]}})
+            query, body = {"fieldManager": manager}, json.dumps(applied).encode()
+            path = CANARIES.path(namespace, "web")
+            answer = await client.transport.request(
+                "PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml"
+            )
+            assert answer.status < 300, answer.body
+        stored = json.loads(answer.body)["spec"]["service"]["ports"]
+        assert stored == [{**port, "protocol": "TCP"} for port in ports]
+
+
 async def test_a_new_canary_has_the_status_that_no_controller_has_seen(
     canaries: Plane, admin: Client, namespace: str
 ) -> None:

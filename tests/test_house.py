@@ -37,9 +37,11 @@ ADAPTERS: dict[str, dict[str, str]] = {
     "server/settings.py": {"uuid.uuid4": "the identity of a process is made where the process begins"},
     "server/http.py": {"asyncio.to_thread": "a scrape of a thousand Canaries must not hold up a rollback"},
     "cli/session.py": {"os.environ": "the edge: KUBECONFIG, NO_COLOR"},
+    "cli/smi_metrics.py": {"os.environ": "the edge: KUBECONFIG, and whether this is a pod"},
     "cli/run.py": {"os.environ": "the edge: KUBECONFIG, and whether this is a pod"},
     "cli/demo.py": {"random.randrange": "the edge: the seed of a demo for which none is given"},
     "sandbox/demo/stage.py": {"secrets.token_urlsafe": "the token of the demo's cluster"},
+    "sandbox/campaign/__main__.py": {"time.monotonic": "the edge: how many runs this machine plays in a second"},
     "cli/sandbox.py": {"secrets.token_urlsafe": "the token of a new sandbox"},
 }
 

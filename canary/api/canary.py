@@ -20,38 +20,16 @@ from canary.api.fields import (
     ObjectName,
     Percent,
     Requests,
-    RootServiceName,
-    ServiceName,
+    Scale,
     Weight,
 )
 from canary.api.meta import ObjectMeta
+from canary.api.model import Model
+from canary.api.services import Autoscaler, Backends, RootService, ServicePort, TargetRef
 from canary.api.status import CanaryStatus, Condition, HistoryEntry, MetricStatus, Record
 
 
-class _Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """A part of the spec. Unknown fields are refused, as strict clients of the API server refuse them."""
-
-
-class Backends(_Model, frozen=True, kw_only=True):
-    """The two Services of a rollout: services mode."""
-
-    stable: Annotated[ServiceName, Meta(description="The Service that serves until a first rollout has succeeded.")]
-    canary: Annotated[
-        ServiceName,
-        Meta(description="The Service of the new revision. A rollout starts when it differs from the one that serves."),
-    ]
-
-
-class RootService(_Model, frozen=True, kw_only=True):
-    """The Service that clients call, distinct from the two backends."""
-
-    name: Annotated[
-        RootServiceName,
-        Meta(description="The Service that clients call. The TrafficSplit is named after it. Immutable."),
-    ]
-
-
-class Traffic(_Model, frozen=True, kw_only=True):
+class Traffic(Model, frozen=True, kw_only=True):
     """How the TrafficSplit is written."""
 
     api_version: Annotated[
@@ -72,7 +50,7 @@ class Traffic(_Model, frozen=True, kw_only=True):
     ] = False
 
 
-class Step(_Model, frozen=True, kw_only=True):
+class Step(Model, frozen=True, kw_only=True):
     """Either a weight, held and judged, or an approval that is waited for."""
 
     weight: Annotated[
@@ -92,7 +70,7 @@ class Step(_Model, frozen=True, kw_only=True):
 Steps = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50, extra_json_schema=ATOMIC)]
 
 
-class Ramp(_Model, frozen=True, kw_only=True):
+class Ramp(Model, frozen=True, kw_only=True):
     """Equal steps: from, from + increment, … up to to."""
 
     from_: Annotated[Weight, Meta(description="Weight of the first step, in percent.")] = msgspec.field(name="from")
@@ -104,8 +82,17 @@ class Ramp(_Model, frozen=True, kw_only=True):
     ] = None
 
 
-class Metric(_Model, frozen=True, kw_only=True):
-    """One indicator and its limit: the success rate (min), or a latency quantile (quantile and max)."""
+class Sender(Model, frozen=True, kw_only=True):
+    """A workload of the same namespace that calls the root Service."""
+
+    kind: Annotated[
+        Literal["Deployment", "StatefulSet", "DaemonSet", "Pod", "Service"], Meta(description="Kind of the caller.")
+    ]
+    name: Annotated[ObjectName, Meta(description="Name of the caller.")]
+
+
+class Metric(Model, frozen=True, kw_only=True):
+    """One indicator: a success rate (min), a latency (quantile and max) or slow requests (slowerThan and maxShare)."""
 
     name: Annotated[MetricName, Meta(description="A name for status, events and messages; unique.")]
     min: Annotated[
@@ -116,13 +103,23 @@ class Metric(_Model, frozen=True, kw_only=True):
         Literal["p50", "p90", "p99"] | None, Meta(description="The latency quantile that `max` limits.")
     ] = None
     max: Annotated[Duration | None, Meta(description="The highest latency that is Healthy, such as 500ms.")] = None
+    slower_than: Annotated[
+        Duration | None, Meta(description="The latency beyond which a request is slow; 1ms to 1h. Needs a histogram.")
+    ] = None
+    max_share: Annotated[
+        Percent | None, Meta(description='The highest share of slow requests that is Healthy, in percent: 1 or "0.5".')
+    ] = None
+    from_: Annotated[
+        Sender | None,
+        Meta(description="Judge only the requests of this caller, as it sees them; those of everybody when absent."),
+    ] = msgspec.field(name="from", default=None)
     rollback_at: Annotated[
         Limit | None,
-        Meta(description="At or beyond this value (below min, above max) one window ends the rollout."),
+        Meta(description="At or beyond this value (below min, above max or maxShare) one window ends the rollout."),
     ] = None
 
 
-class NoDataPolicy(_Model, frozen=True, kw_only=True):
+class NoDataPolicy(Model, frozen=True, kw_only=True):
     """What happens when there is no usable sample."""
 
     timeout: Annotated[Duration, Meta(description="How long to wait for a sample. 1s to 168h.")] = "5m"
@@ -132,14 +129,14 @@ class NoDataPolicy(_Model, frozen=True, kw_only=True):
     ] = "Hold"
 
 
-class SourceErrorPolicy(_Model, frozen=True, kw_only=True):
+class SourceErrorPolicy(Model, frozen=True, kw_only=True):
     """What happens when the metrics source fails."""
 
     timeout: Annotated[Duration, Meta(description="How long the source may fail. 1s to 168h.")] = "15m"
     action: Annotated[Literal["Hold", "Rollback"], Meta(description="Hold the weight, or roll back.")] = "Hold"
 
 
-class Target(_Model, frozen=True, kw_only=True):
+class Target(Model, frozen=True, kw_only=True):
     """Whose numbers the source reports for the two sides; found from the Services when absent."""
 
     kind: Annotated[
@@ -155,7 +152,7 @@ DEFAULT_METRICS = (
 )
 
 
-class Analysis(_Model, frozen=True, kw_only=True):
+class Analysis(Model, frozen=True, kw_only=True):
     """How each step is judged."""
 
     interval: Annotated[Duration, Meta(description="Length of one metrics window. 1s to 1h.")] = "30s"
@@ -181,27 +178,57 @@ class Analysis(_Model, frozen=True, kw_only=True):
             extra_json_schema=BY_NAME,
         ),
     ] = DEFAULT_METRICS
+    source: Annotated[
+        Literal["SMI", "Prometheus", "Proxies"],
+        Meta(
+            description="Who measures: the SMI metrics API, or, where the administrator has named them, "
+            "Prometheus or the proxies of the pods themselves."
+        ),
+    ] = "SMI"
     target: Annotated[
         Target | None, Meta(description="Workloads whose metrics are read; found from the Services when absent.")
     ] = None
 
 
-class CanarySpec(_Model, frozen=True, kw_only=True):
+class CanarySpec(Model, frozen=True, kw_only=True):
     """What to shift, in which steps, and what must hold before each."""
 
     revision: Annotated[
         str, Meta(max_length=253, description="An opaque label of the release, reported as lastAppliedRevision.")
     ] = ""
-    backends: Annotated[Backends, Meta(description="The two Services between which traffic is split.")]
+    target_ref: Annotated[
+        TargetRef | None,
+        Meta(description="The workload, managed mode. Exactly one of targetRef and backends. Immutable."),
+    ] = None
+    backends: Annotated[
+        Backends | None,
+        Meta(description="The two Services, services mode. Exactly one of targetRef and backends."),
+    ] = None
     service: Annotated[RootService, Meta(description="The root Service.")]
     traffic: Annotated[Traffic, Meta(description="How the TrafficSplit is written.")] = Traffic()
     steps: Annotated[Steps | None, Meta(description="The plan, step by step. Exactly one of steps and ramp.")] = None
     ramp: Annotated[Ramp | None, Meta(description="The plan as equal steps. Exactly one of steps and ramp.")] = None
     analysis: Annotated[Analysis, Meta(description="How each step is judged.")] = Analysis()
+    canary_scale: Annotated[
+        Scale | None,
+        Meta(
+            description="Replicas of the canary: Proportional to its weight (when absent), Full for as many as stable "
+            "has, or a number. Only beside `targetRef`."
+        ),
+    ] = None
+    autoscaler: Annotated[
+        Autoscaler | None,
+        Meta(description="Bounds of the stable side's copy of the workload's autoscaler. Only beside `targetRef`."),
+    ] = None
     progress_deadline: Annotated[
         Duration, Meta(description="How long missing pods, Services or sources are waited for. 1s to 168h.")
     ] = "10m"
     suspend: Annotated[bool, Meta(description="Start no rollout and no step. A breach still rolls back.")] = False
+
+    @property
+    def scale(self) -> Scale:
+        """`canary_scale`, with its default."""
+        return self.canary_scale or "Proportional"
 
 
 class Canary(msgspec.Struct, frozen=True, rename="camel"):
@@ -227,6 +254,7 @@ def status_of(canary: Canary) -> CanaryStatus:
 __all__ = [
     "DEFAULT_METRICS",
     "Analysis",
+    "Autoscaler",
     "Backends",
     "Canary",
     "CanarySpec",
@@ -239,10 +267,12 @@ __all__ = [
     "Ramp",
     "Record",
     "RootService",
+    "ServicePort",
     "SourceErrorPolicy",
     "Step",
     "Steps",
     "Target",
+    "TargetRef",
     "Traffic",
     "status_of",
 ]

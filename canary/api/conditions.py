@@ -29,6 +29,14 @@ class ConditionType(_Word):
     STALLED = "Stalled", "Nothing goes on until somebody acts; the message says what to do."
     PAUSED = "Paused", "A rollout, or the next one, is held by people or by a policy."
     PROMOTED = "Promoted", "The revision that was rolled out last serves all traffic."
+    REPLICAS_MANAGED_ELSEWHERE = (
+        "ReplicasManagedElsewhere",
+        "Somebody else applies the target's replicas; leave spec.replicas out of the manifest.",
+    )
+    TRAFFIC_NOT_FOLLOWING = (
+        "TrafficNotFollowing",
+        "The target should have no traffic for longer than spec.progressDeadline, and still gets some: its pods stay.",
+    )
 
 
 class Reason(_Word):
@@ -63,6 +71,12 @@ class Reason(_Word):
     WAITING_FOR_SERVICE = "WaitingForService", "A Service that the spec names does not exist yet."
     WAITING_FOR_TRAFFIC_SPLIT = "WaitingForTrafficSplit", "The TrafficSplit, or its API, has not been read yet."
     WAITING_FOR_WORKLOAD = "WaitingForWorkload", "spec.revision changed and the workload has not followed yet."
+    WAITING_FOR_TARGET = "WaitingForTarget", "The workload that spec.targetRef names does not exist yet."
+    WAITING_FOR_STABLE = "WaitingForStable", "The pods of the stable side are being replaced."
+    ONBOARDING = "Onboarding", "The stable copy of the target is being made, before traffic goes to it."
+    SCALING_UP = "ScalingUp", "The canary's pods are being started and are awaited."
+    DRAINING = "Draining", "A side without traffic finishes its last requests before it is scaled down."
+    PODS_FAILING = "PodsFailing", "Pods cannot start; the message has the words of their container."
     METRICS_UNAVAILABLE = "MetricsUnavailable", "The metrics source fails; it is asked again."
 
     # Held.
@@ -78,6 +92,8 @@ class Reason(_Word):
     ABORTED = "Aborted", "Rolled back by an abort."
     REJECTED = "Rejected", "The revision was rolled back before; it needs `retry`."
     REBUILT = "Rebuilt", "Memory of a running rollout was lost with the TrafficSplit; the rollout was ended for safety."
+    PROMOTION_FAILED = "PromotionFailed", "Stable did not become ready with the new revision; the previous one is back."
+    TEMPLATE_RESTORED = "TemplateRestored", "The promoted pod template was put back in place of a rejected one."
     BACK_TO_SERVING = "BackToServing", "The spec asked for the serving revision again; the rollout ended."
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
@@ -90,17 +106,40 @@ class Reason(_Word):
         "MetricsTargetUnknown",
         "No workload was found whose metrics could be read; set spec.analysis.target.",
     )
+    NAME_TAKEN = "NameTaken", "An object that would be made exists already and belongs to somebody else."
     PORT_MISMATCH = "PortMismatch", "A backend Service lacks a port of the root Service."
+    SELECTOR_CONFLICT = (
+        "SelectorConflict",
+        "Something that routes or filters traffic selects the target's pods but would miss those of its stable copy.",
+    )
+    SERVICE_MANAGED_ELSEWHERE = (
+        "ServiceManagedElsewhere",
+        "Somebody else manages the root Service; spec.service.adopt decides whether it is taken over.",
+    )
     SERVING_UNKNOWN = "ServingUnknown", "Nothing says which Service serves; no traffic is moved."
     STABLE_UNAVAILABLE = "StableUnavailable", "What serves has no ready endpoint, so that traffic cannot go back to it."
     STATE_VERSION = "StateVersion", "The TrafficSplit was written by a newer controller; weights only go down."
+    TARGET_UNSUPPORTED = (
+        "TargetUnsupported",
+        "The target cannot be rolled out in this way; the message says what it would need.",
+    )
     TRAFFIC_SPLIT_UNAVAILABLE = (
         "TrafficSplitUnavailable",
         "The TrafficSplit, or the version of it that the spec asks for, cannot be used; the message says why.",
     )
     TRAFFIC_CONFLICT = "TrafficConflict", "Somebody else controls a TrafficSplit of the same root Service."
-    TRAFFIC_NOT_FOLLOWING = "TrafficNotFollowing", "Proxies still send traffic to a side that should have none."
     TRAFFIC_WRITE_REFUSED = "TrafficWriteRefused", "The API server refuses the write that would lower the weight."
+    WORKLOAD_WRITE_REFUSED = (
+        "WorkloadWriteRefused",
+        "The API server refuses a write that managed mode needs; the message quotes it.",
+    )
+
+    # Beside all of these, about one condition only.
+    REPLICAS_MANAGED_ELSEWHERE = (
+        "ReplicasManagedElsewhere",
+        "The message names the field manager that applies the target's replicas.",
+    )
+    TRAFFIC_NOT_FOLLOWING = "TrafficNotFollowing", "Proxies still send traffic to a side that should have none."
 
 
 __all__ = ["ConditionType", "Reason"]

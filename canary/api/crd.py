@@ -55,8 +55,9 @@ COLUMNS: tuple[JSON, ...] = (
     {
         "name": "Target",
         "type": "string",
-        "jsonPath": ".spec.service.name",
-        "description": "The Service that clients call.",
+        # The first of the two that is there.
+        "jsonPath": ".spec['targetRef','service'].name",
+        "description": "The workload that is rolled out, or else the Service that clients call.",
         "priority": 1,
     },
 )
@@ -157,8 +158,15 @@ def _validation(rule: rules.Rule) -> JSON:
 def _int_or_string(options: tuple[types.Type, ...]) -> JSON:
     body: JSON = {"x-kubernetes-int-or-string": True}
     for option in options:
-        body |= {key: value for key, value in _plain(option, "", False).items() if key != "type"}
+        plain = _words(option) if isinstance(option, types.LiteralType) else _plain(option, "", False)
+        body |= {key: value for key, value in plain.items() if key != "type"}
     return body
+
+
+def _words(kind: types.LiteralType) -> JSON:
+    """Words beside numbers: an enumeration would refuse every number, a pattern is for texts alone."""
+    words = [str(value) for value in kind.values]
+    return {"maxLength": max(map(len, words)), "pattern": f"^({'|'.join(words)})$"}
 
 
 def _plain(kind: types.Type, path: str, defaults: bool) -> JSON:

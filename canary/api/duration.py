@@ -69,3 +69,12 @@ def format_duration(seconds: float) -> str:
     if rest or not text:
         text += f"{rest // 1000}s" if rest % 1000 == 0 else f"{rest / 1000:g}s"
     return text
+
+
+def go_duration(seconds: int) -> str:
+    """Whole seconds as Go prints a duration: `30s`, `1m0s`, `1h0m0s`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

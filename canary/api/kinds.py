@@ -7,10 +7,18 @@ import msgspec
 from canary.api.meta import ManagedFields, ObjectMeta, OwnerReference
 
 
+class ManagedMeta(ObjectMeta, frozen=True, rename="camel"):
+    """Metadata of an object that others write, too: beside the usual fields, who wrote which of them."""
+
+    managed_fields: tuple[ManagedFields, ...] = ()
+
+
 class ServicePort(msgspec.Struct, frozen=True, rename="camel", gc=False):
     port: int = 0
     name: str = ""
     protocol: str = "TCP"
+    target_port: int | str = 0
+    app_protocol: str = ""
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
@@ -21,7 +29,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Service(msgspec.Struct, frozen=True):
-    metadata: ObjectMeta
+    metadata: ManagedMeta
     spec: ServiceSpec = ServiceSpec()
 
 
@@ -65,12 +73,6 @@ class Pod(msgspec.Struct, frozen=True):
     status: PodStatus = PodStatus()
 
 
-class SplitMeta(ObjectMeta, frozen=True, rename="camel"):
-    """Metadata of a TrafficSplit: beside the usual fields, who wrote which of them."""
-
-    managed_fields: tuple[ManagedFields, ...] = ()
-
-
 class SplitBackend(msgspec.Struct, frozen=True):
     """`weight` is a number or a Kubernetes quantity, depending on the version and on who wrote it."""
 
@@ -85,7 +87,7 @@ class SplitSpec(msgspec.Struct, frozen=True):
 
 
 class TrafficSplit(msgspec.Struct, frozen=True):
-    metadata: SplitMeta
+    metadata: ManagedMeta
     spec: SplitSpec = SplitSpec()
 
 
@@ -93,6 +95,7 @@ __all__ = [
     "Endpoint",
     "EndpointConditions",
     "EndpointSlice",
+    "ManagedMeta",
     "ObjectReference",
     "OwnerReference",
     "Pod",
@@ -102,7 +105,6 @@ __all__ = [
     "ServicePort",
     "ServiceSpec",
     "SplitBackend",
-    "SplitMeta",
     "SplitSpec",
     "TrafficSplit",
 ]

@@ -55,6 +55,12 @@ def parse_quantity(value: str | int | float) -> Decimal:
     return _EXACT.quantize(number, _NANO).normalize(_EXACT) if number else Decimal(0)
 
 
+def quantity(value: float) -> str:
+    """A finite number as a quantity with at most three decimals: `12`, or `12345m`."""
+    thousandths = round(value * 1000.0)
+    return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
+
+
 def _scale(found: re.Match[str]) -> Decimal | None:
     if found["exponent"] is None:
         return _SUFFIXES.get(found["suffix"])

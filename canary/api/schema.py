@@ -140,7 +140,7 @@ def _duplicates(schema: Schema, value: list[Any], path: str) -> Iterator[FieldEr
     for index, item in enumerate(value[: schema.get("maxItems")] if keys else ()):
         key = [item.get(name) for name in keys] if isinstance(item, dict) else None
         if key in seen:
-            yield FieldError(f"{path}[{index}].{keys[0]}", "must not repeat the name of another item")
+            yield FieldError(f"{path}[{index}].{keys[0]}", f"must not repeat the {keys[0]} of another item")
         if key and None not in key:
             seen.append(key)
 

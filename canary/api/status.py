@@ -37,7 +37,13 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 class Condition(_Report, frozen=True, kw_only=True):
     """One statement about the Canary, in the form that all Kubernetes conditions have."""
 
-    type: Annotated[Word, Meta(description="Ready, Reconciling, Stalled, Paused or Promoted.")]
+    type: Annotated[
+        Word,
+        Meta(
+            description="Ready, Reconciling, Stalled, Paused, Promoted; and, while it is so, ReplicasManagedElsewhere "
+            "or TrafficNotFollowing."
+        ),
+    ]
     status: Annotated[Literal["True", "False", "Unknown"], Meta(description="Whether the condition holds.")]
     observed_generation: Annotated[Count, Meta(description="The metadata.generation that it speaks about.")] = 0
     last_transition_time: Annotated[Time, Meta(description="When `status` last changed.")] = ""

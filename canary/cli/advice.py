@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.api.conditions import Reason
 from canary.cli.canaries import View
+from canary.cli.listing import target
 from canary.core.phases import Phase
 
 
@@ -19,6 +20,8 @@ def advice(view: View) -> str:
     """One sentence with the command that helps; empty when nobody has to do anything."""
     name = view.metadata.name
     if view.status.phase == Phase.ROLLED_BACK:
+        if view.reason in (Reason.PROMOTION_FAILED, Reason.PROGRESS_DEADLINE_EXCEEDED):
+            return f"push a fix of what the message names; or, if its cause is gone: canary retry {name}"
         return f"roll out another revision, or try this one again: canary retry {name}"
     match view.reason:
         case Reason.WAITING_FOR_APPROVAL:
@@ -31,7 +34,49 @@ def advice(view: View) -> str:
             return f"ends by itself at the next usable window; or decide: canary promote {name}, canary abort {name}"
         case Reason.INVALID_SPEC:
             return "correct the spec; a rollout that ran starts over afterwards"
-    return _meaning(view) if view.holds("Stalled") else ""
+    if view.status.phase == Phase.PROGRESSING and view.reason == Reason.PODS_FAILING:
+        return f"push a fix, which takes its place, or end it: canary abort {name}"
+    if not view.holds("Stalled"):
+        return _beside(view)
+    return _STUCK.get(view.reason, "").format(name=name, target=target(view)) or _meaning(view)
+
+
+_STUCK: dict[str, str] = {
+    Reason.NAME_TAKEN: "rename or delete that object, or give spec.service another name; it is never written over",
+    Reason.SELECTOR_CONFLICT: (
+        "let it select both sides, or, where stable's pods may be missed, acknowledge it: kubectl annotate "
+        "canaries.canary.delivery {name} canary.delivery/acknowledge=KIND/NAME,…"
+    ),
+    Reason.SERVICE_MANAGED_ELSEWHERE: (
+        "take spec.selector, or the whole Service, out of the manifest that applies it; or set spec.service.adopt to "
+        "Force: then its selector is put right each time"
+    ),
+    Reason.TARGET_UNSUPPORTED: (
+        "change Deployment {target} as the message says; for DaemonSets, StatefulSets and Services alone, name two "
+        "Services in spec.backends"
+    ),
+    Reason.WAITING_FOR_TARGET: (
+        "apply Deployment {target} again, or delete the Canary: what was promoted goes on serving"
+    ),
+    Reason.WORKLOAD_WRITE_REFUSED: (
+        "allow the write (RBAC, quota, admission webhook) that the message quotes; it is tried again by itself"
+    ),
+    Reason.STABLE_UNAVAILABLE: "make a pod of the stable side ready: traffic stays where pods are ready until then",
+}
+_BESIDE = {
+    "ReplicasManagedElsewhere": (
+        "leave spec.replicas out of the manifest of Deployment {target}; scale it with kubectl scale or an autoscaler"
+    ),
+    "TrafficNotFollowing": (
+        "look whether the mesh follows the TrafficSplit, and who calls the pods of {target} directly"
+    ),
+}
+
+
+def _beside(view: View) -> str:
+    """About what should be otherwise while everything goes on."""
+    found = next((text for kind, text in _BESIDE.items() if view.holds(kind)), "")
+    return found.format(target=target(view))
 
 
 def _meaning(view: View) -> str:

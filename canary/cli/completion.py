@@ -25,7 +25,7 @@ def suggestions(words: Sequence[str]) -> list[tuple[str, str]]:
     from typer._completion_classes import FishComplete
     from typer.main import get_command
 
-    from canary.cli.app import app
+    from canary.cli.registry import app
 
     *before, incomplete = words or ("",)
     complete = FishComplete(get_command(app), {}, "canary", "_CANARY_COMPLETE")

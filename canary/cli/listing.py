@@ -91,9 +91,10 @@ class Table:
 
 
 def target(view: View) -> str:
-    """The root Service."""
-    service = (view.raw.get("spec") or {}).get("service") or {}
-    return str(service.get("name") or NONE)
+    """The workload, or else the root Service."""
+    spec = view.raw.get("spec") or {}
+    found = spec.get("targetRef") or spec.get("service") or {}
+    return str(found.get("name") or NONE)
 
 
 def reference(view: View) -> str:

@@ -86,11 +86,7 @@ _Rule = tuple[str, Callable[[View], bool]]
 def _promote(view: View, _: str) -> _Rule:
     plan, step, weight = _progressing(view, "promote"), view.status.step or 0, view.status.canary_weight or 0
     following = next((stage for stage in plan.stages[step:] if not stage.approval), None)
-    goes = (
-        f"goes to {following.weight}% now, without waiting for hold and checks"
-        if following
-        else "goes to 100% now, then one full Healthy window decides"
-    )
+    goes = f"goes to {following.weight}% now, without waiting for hold and checks" if following else _promotion(view)
     return (
         f"{view.status.canary_revision} {goes}; a breach still rolls back",
         lambda later: (
@@ -103,10 +99,15 @@ def _promote(view: View, _: str) -> _Rule:
 
 def _promote_full(view: View, _: str) -> _Rule:
     _progressing(view, "promote --full")
-    return (
-        f"{view.status.canary_revision} goes to 100% now, then one full Healthy window decides; "
-        "a breach still rolls back"
-    ), lambda later: later.status.phase in (Phase.PROMOTING, Phase.PROMOTED)
+    words = f"{view.status.canary_revision} {_promotion(view)}; a breach still rolls back"
+    return words, lambda later: later.status.phase in (Phase.PROMOTING, Phase.PROMOTED)
+
+
+def _promotion(view: View) -> str:
+    """How a rollout is promoted, in either mode."""
+    if view.plan is not None and view.plan.target:
+        return "is taken over by the stable copy now, then one full Healthy window decides"
+    return "goes to 100% now, then one full Healthy window decides"
 
 
 def _pause(view: View, _: str) -> _Rule:

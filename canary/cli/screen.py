@@ -15,8 +15,9 @@ from canary.api.status import MetricStatus
 from canary.cli.advice import advice
 from canary.cli.canaries import View, moment
 from canary.cli.events import Happening
-from canary.cli.listing import STYLES
+from canary.cli.listing import STYLES, target
 from canary.cli.terminal import clean
+from canary.cli.workload import Part
 from canary.core.phases import Phase
 from canary.core.plan import Stage
 from canary.sandbox.apiserver.table.ages import human
@@ -35,16 +36,20 @@ _BAR = 20
 _LABEL = 12
 _EVENTS = 6
 _HISTORY = 5
+HIDDEN = "may not be read with these credentials"
 
 
-def screen(view: View, events: Sequence[Happening] | None, now: datetime) -> list[Text]:
-    """The whole screen; `events` is `None` when they may not be read."""
+def screen(
+    view: View, events: Sequence[Happening] | None, now: datetime, parts: Sequence[Part] | None = ()
+) -> list[Text]:
+    """The whole screen; `events` and `parts`, what runs in managed mode, are `None` when they may not be read."""
     return [
         *_header(view),
         *_section("Weight", _weight(view, now)),
         *_section("Waits for", _why(view, now)),
         *_section("Steps", _steps(view)),
         *_section("Checks", _checks(view)),
+        *_section("Workload", _workload(view, parts)),
         *_section("Conditions", _conditions(view, now)),
         *_section("History", _history(view)),
         *_section("Events", _events(events, now)),
@@ -183,13 +188,48 @@ def _verdict(metric: MetricStatus) -> Text:
     return Text.assemble((f"{mark} {metric.verdict}", style), f"  {clean(metric.message)}" if metric.message else "")
 
 
+def _workload(view: View, parts: Sequence[Part] | None) -> Iterator[Text]:
+    if parts is None:
+        yield Text(HIDDEN, "dim")
+    rows = [(part, (part.kind, clean(part.name), _pods(part), _share(view, part))) for part in parts or ()]
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in rows), strict=True)]
+    for part, cells in rows:
+        mark, style = _health(part)
+        line = Text.assemble((f"{mark} ", style))
+        line.append("   ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)))
+        words = "does not exist" if not part.exists else clean(part.detail)
+        yield line.append(f"   {words}" + (f" ({part.about})" if part.about else ""))
+
+
+def _health(part: Part) -> tuple[str, str]:
+    if not part.exists:
+        return "✖", "red"
+    if part.kind != "Deployment":
+        return "✔", "green"
+    return ("·", "dim") if not part.wanted else ("✔", "green") if part.ready >= part.wanted else ("◌", "yellow")
+
+
+def _pods(part: Part) -> str:
+    return f"{part.ready}/{part.wanted} ready" if part.kind == "Deployment" and part.exists else ""
+
+
+def _share(view: View, part: Part) -> str:
+    """The share of traffic that the split gives to a side, beside its Deployment."""
+    weight = view.status.canary_weight
+    if part.kind != "Deployment" or weight is None:
+        return ""
+    return f"{weight if part.name == target(view) else 100 - weight}%"
+
+
 def _conditions(view: View, now: datetime) -> Iterator[Text]:
+    width = max((len(condition.type) for condition in view.status.conditions), default=0)
+    width = max(width, _LABEL)
     for condition in view.status.conditions:
         at = moment(condition.last_transition_time)
         since = f" for {human((now - at).total_seconds())}" if at else ""
         stale = condition.observed_generation and condition.observed_generation < view.metadata.generation
         yield Text.assemble(
-            (f"{clean(condition.type):<12} {condition.status:<8}", STYLES.get(condition.status, "")),
+            (f"{clean(condition.type):<{width}} {condition.status:<8}", STYLES.get(condition.status, "")),
             clean(condition.reason) + since,
             f", of generation {condition.observed_generation}" if stale else "",
         )
@@ -209,7 +249,7 @@ def _history(view: View) -> Iterator[Text]:
 
 def _events(events: Sequence[Happening] | None, now: datetime) -> Iterator[Text]:
     if events is None:
-        yield Text("may not be read with these credentials", "dim")
+        yield Text(HIDDEN, "dim")
         return
     for event in events[-_EVENTS:]:
         age = f"{human((now - event.at).total_seconds())} ago" if event.at else ""

@@ -14,12 +14,17 @@ from canary.cli.failures import failures
 from canary.cli.screen import screen
 from canary.cli.session import Session
 from canary.cli.terminal import clean
+from canary.cli.workload import Part, workload
+
+_Around = tuple[Sequence[Happening] | None, Sequence[Part] | None]
+"""What is shown beside the Canary itself: its events, and what runs."""
 
 
 async def status(session: Session, name: str) -> int:
     """Print the screen of one Canary."""
     view = await session.canary(name)
-    for line in screen(view, await _events(session, view), session.now()):
+    events, parts = await _around(session, view)
+    for line in screen(view, events, session.now(), parts):
         session.terminal.print(line)
     return Exit.REACHED
 
@@ -41,21 +46,24 @@ async def watch(session: Session, name: str) -> int:
 async def _watch_screen(session: Session, name: str) -> int:
     from rich.live import Live
 
-    shown: list[tuple[View, Sequence[Happening] | None]] = []
+    shown: list[tuple[View, _Around]] = []
 
     def drawn() -> Text:
         # Drawn again while nothing changes, since what is left of a hold goes down.
-        return Text("\n").join(screen(*shown[-1], session.now())) if shown else Text()
+        if not shown:
+            return Text()
+        view, (events, parts) = shown[-1]
+        return Text("\n").join(screen(view, events, session.now(), parts))
 
     live = Live(console=session.terminal.console(), get_renderable=drawn, refresh_per_second=2)
     with live:
         async with aclosing(session.states(name)) as views:
             async for view in views:
-                shown[:] = [(view, await _events(session, view))]
+                shown[:] = [(view, await _around(session, view))]
                 live.refresh()
     return Exit.REACHED
 
 
-async def _events(session: Session, view: View) -> tuple[Happening, ...] | None:
+async def _around(session: Session, view: View) -> _Around:
     with failures():
-        return await happenings(session.client, view)
+        return await happenings(session.client, view), await workload(session.client, view)

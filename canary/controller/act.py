@@ -1,7 +1,8 @@
 """From a wish to a write: read live, decide again on what was read, write once.
 
 Down needs the split alone. Up, and everything else that is guarded, also needs the Canary and the endpoints, read
-before the split; when state has to be rebuilt, the Canary is read once more after the split.
+before the split; so does the target of managed mode where the revision that is asked for matters. When state has to be
+rebuilt, the Canary is read once more after the split.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from canary.api.canary import Canary
-from canary.api.kinds import EndpointSlice
-from canary.controller.session import Session
+from canary.api.kinds import EndpointSlice, TrafficSplit
+from canary.api.manifest import Manifest
+from canary.controller.session import Fenced, Session
 from canary.controller.telemetry import Telemetry
 from canary.controller.watches import CANARIES
 from canary.controller.world import SERVICE_NAME_LABEL, World
@@ -21,10 +23,11 @@ from canary.core.decide import evaluate
 from canary.core.decision import Act, Change, Decision, Direction
 from canary.core.memory import trusted_state
 from canary.core.observed import Now, Observed
+from canary.core.phases import Phase
 from canary.kube.client import Client
 from canary.kube.clock import Clock
-from canary.kube.errors import Conflict, KubeError
-from canary.kube.resources import ENDPOINT_SLICES
+from canary.kube.errors import Conflict, KubeError, NotFound
+from canary.kube.resources import DEPLOYMENTS, ENDPOINT_SLICES
 from canary.traffic.fence import Fence, Live, TooOld
 from canary.traffic.view import Owner
 
@@ -36,6 +39,10 @@ MAX_LOOKS = 5
 
 class NotLeading(Exception):
     """Another process holds the Lease: this one must not raise anything."""
+
+
+class Replaced(Exception):
+    """The Canary that the caches show is gone, and another one has its name: its event is on the way."""
 
 
 class WriteFailed(Exception):
@@ -55,8 +62,28 @@ class Look(NamedTuple):
     observed: Observed
     decision: Decision
     guarded: bool
+    sliced: bool
     began: float
     wrote: bool = False
+
+
+def _newer(known: TrafficSplit | None, live: Live | None) -> bool:
+    """Whether the split is another one, or another version of it, than the caches had before the Canary was read."""
+    if known is None or live is None:
+        return known is not None or live is not None
+    seen, found = known.metadata, live.object.metadata
+    return (seen.uid, seen.resource_version) != (found.uid, found.resource_version)
+
+
+def _needs_target(wanted: Change) -> bool:
+    """Whether the revision that is asked for matters. A raise and a promotion rest on pods that run."""
+    return wanted.direction is not Direction.UP and wanted.state.phase not in (Phase.PROMOTING, Phase.PROMOTED)
+
+
+def _needs_endpoints(session: Session, wanted: Change) -> bool:
+    """Whether the write depends on who is ready: in managed mode only one that moves weights does."""
+    managed = session.spec is not None and session.spec.target_ref is not None
+    return wanted.guarded and (wanted.moves or not managed)
 
 
 class Actor:
@@ -85,16 +112,19 @@ class Actor:
     async def carry_out(self, session: Session, canary: Canary, owner: Owner, change: Change) -> Look | None:
         """Make `change`, or what has become of the wish for it; `None` when it must be decided anew from the caches.
 
-        Raises `WriteFailed`, or `ResourceGone` when the version is no longer served.
+        Raises `WriteFailed`, `Replaced`, or `ResourceGone` when the version is no longer served.
         """
         wanted = change
         try:
             for _ in range(MAX_LOOKS):
-                look = await self._look(session, canary, owner, guarded=wanted.guarded)
+                guarded, sliced = wanted.guarded, _needs_endpoints(session, wanted)
+                look = await self._look(
+                    session, canary, owner, guarded=guarded, sliced=sliced, targeted=_needs_target(wanted)
+                )
                 if look.decision.change is None:
                     return look
                 wanted = look.decision.change
-                if wanted.guarded and not look.guarded:
+                if (wanted.guarded and not look.guarded) or (_needs_endpoints(session, wanted) and not look.sliced):
                     continue
                 try:
                     return await self._write(session, owner, look, wanted)
@@ -112,29 +142,53 @@ class Actor:
         assert session.version is not None  # the caller has chosen one
         return await self._fence.read(session.version, owner)
 
-    async def _look(self, session: Session, canary: Canary, owner: Owner, *, guarded: bool) -> Look:
+    async def _look(
+        self, session: Session, canary: Canary, owner: Owner, *, guarded: bool, sliced: bool, targeted: bool
+    ) -> Look:
         slices: tuple[EndpointSlice, ...] | None = None
         began = self._clock.monotonic()
+        known = self._world.splits.get(owner.namespace, owner.root)
         if guarded:
-            canary = await self._read_canary(session, canary)
+            canary = await self.read_canary(session)
+        if guarded and targeted:
+            await self._read_target(session)
+        if sliced:
             slices = await self._read_slices(session)
         live = await self.read(session, owner)
         split = live.view if live else None
         observed = self._world.observe(session, canary, split, slices=slices)
-        if trusted_state(observed, session.memory) is None and not observed.deleting:
-            # What the record forbids counts as of after the state was seen missing.
-            canary = await self._read_canary(session, canary)
+        lost = trusted_state(observed, session.memory) is None
+        if (lost or (guarded and _newer(known, live))) and not observed.deleting:
+            # What the record forbids counts as of after the state was seen missing, or changed since: it may be an old
+            # copy that somebody has put back.
+            canary = await self.read_canary(session)
             observed = self._world.observe(session, canary, split, slices=slices)
         session.memory, decision = evaluate(observed, session.memory, (), self.now())
-        return Look(canary, live, observed, decision, guarded, began)
+        return Look(canary, live, observed, decision, guarded, sliced, began)
 
-    async def _read_canary(self, session: Session, cached: Canary) -> Canary:
+    async def read_canary(self, session: Session) -> Canary:
+        """The Canary as it is now. Raises `Replaced` or a `KubeError`."""
         namespace, name = session.key
         canary = await self._client.get(CANARIES, name, namespace, type=Canary, attempts=1)
         if canary.metadata.uid != session.uid:
-            return cached
+            raise Replaced
         session.read_spec(canary)
         return canary
+
+    async def _read_target(self, session: Session) -> None:
+        """In managed mode: which revision is asked for. Caches of different age would undo each other's writes."""
+        reference = session.spec.target_ref if session.spec is not None else None
+        if reference is None:
+            return
+        namespace, manifests = session.key[0], self._world.manifests
+        over = manifests.told(DEPLOYMENTS, namespace, reference.name)
+        try:
+            found = await self._client.get(
+                DEPLOYMENTS, reference.name, namespace, type=Manifest, timeout=5.0, attempts=1
+            )
+        except NotFound:
+            found = None
+        manifests.read(DEPLOYMENTS, (namespace, reference.name), found, over=over)
 
     async def _read_slices(self, session: Session) -> tuple[EndpointSlice, ...]:
         selector = f"{SERVICE_NAME_LABEL} in ({','.join(sorted(session.backends))})"
@@ -150,7 +204,9 @@ class Actor:
             expiry = look.began + VIEW_AGE
             expires_at = expiry if change.expires_at is None else min(expiry, change.expires_at)
             change = msgspec.structs.replace(change, expires_at=expires_at)
+        versions = self._world.workload_versions(session)
         live = await self._fence.write(session.version, owner, look.live, change, epoch=epoch)
+        session.fenced = Fenced(live.view, versions, look.guarded, self._clock.monotonic())
         if change.direction is not Direction.DOWN or change.act is Act.CREATE:
             session.epoch = epoch
         breach = session.memory.breach()

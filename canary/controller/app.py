@@ -6,16 +6,23 @@ import asyncio
 import itertools
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
 from canary.api.canary import Canary
 from canary.api.kinds import EndpointSlice, Service, TrafficSplit
+from canary.api.manifest import Manifest
 from canary.api.names import REPORTING_CONTROLLER
 from canary.controller.act import Actor
+from canary.controller.managed.deeds import Deeds
+from canary.controller.managed.keeper import Keeper
+from canary.controller.managed.kinds import ManagedKinds
+from canary.controller.managed.manifests import Manifests
 from canary.controller.pods import PodIndex
 from canary.controller.reconcile import SOON, Reconciler
 from canary.controller.report import Reporter
+from canary.controller.session import named_root
 from canary.controller.telemetry import Silent, Telemetry
 from canary.controller.watches import Watches
 from canary.controller.world import SERVICE_NAME_LABEL, World
@@ -25,9 +32,10 @@ from canary.kube.clock import Clock
 from canary.kube.lease import LeaseElector, LeaseTiming
 from canary.kube.queue import Workers, WorkQueue
 from canary.kube.recorder import EventRecorder
+from canary.kube.resources import DEPLOYMENTS, Resource
 from canary.kube.store import Key
 from canary.metrics.groups import MetricsGroups
-from canary.metrics.source import Source
+from canary.metrics.sources import Sources
 from canary.traffic.fence import Fence
 from canary.traffic.versions import Discovery
 
@@ -49,6 +57,8 @@ class Settings:
     lease_namespace: str = "default"
     lease_name: str = "canary-controller"
     lease_timing: LeaseTiming = field(default_factory=LeaseTiming)
+    track_secrets: bool = False
+    """Secrets that opt in count as configuration of the workloads; it needs the right to read and write them."""
 
 
 class Controller:
@@ -58,7 +68,7 @@ class Controller:
         self,
         settings: Settings,
         client: Client,
-        source: Source,
+        sources: Sources,
         *,
         clock: Clock,
         rng: random.Random,
@@ -80,22 +90,33 @@ class Controller:
             on_error=lambda error: _log.warning("watch failed", error=str(error)),
         )  # fmt: skip
         pods = PodIndex(client)
-        self.world = World(pods, self.watches.slices_known, self.watches.services_known)
+        self.world = World(
+            pods, self.watches.slices_known, self.watches.services_known, Manifests(clock),
+            self.watches.manifests_known, secrets=settings.track_secrets,
+        )  # fmt: skip
         self.elector = self._elector(rng) if settings.leader_elect else None
         fence = Fence(client, writer=settings.identity, clock=clock)
         actor = Actor(self.world, fence, client, clock=clock, telemetry=telemetry, verify=self._verify)
-        self.groups = MetricsGroups(source, clock=clock, rng=rng, on_reading=self._reading)
+        reporter = Reporter(client, self.recorder)
+        kinds = ManagedKinds(secrets=settings.track_secrets)
+        self.groups = MetricsGroups(sources, clock=clock, rng=rng, on_reading=self._reading)
         self.reconciler = Reconciler(
-            world=self.world, watches=self.watches, actor=actor, reporter=Reporter(client, self.recorder),
-            discovery=discovery, groups=self.groups, queue=self.queue,
+            world=self.world, watches=self.watches, actor=actor, reporter=reporter,
+            discovery=discovery, groups=self.groups, sources=sources, queue=self.queue,
             reports=WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0)),
-            telemetry=telemetry, rng=rng,
+            works=WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0)),
+            telemetry=telemetry, rng=rng, kinds=kinds,
+            keeper=Keeper(self.world, Deeds(client, self.world.manifests), actor, client, kinds, reporter),
         )  # fmt: skip
         self.workers = Workers(
             self.queue, self._reconcile, count=settings.workers, timeout=RECONCILE_TIMEOUT, on_error=self._on_error
         )
         self.reporters = Workers(
             self.reconciler.reports, self._report, count=settings.workers, timeout=RECONCILE_TIMEOUT,
+            on_error=self._on_error,
+        )  # fmt: skip
+        self.keepers = Workers(
+            self.reconciler.works, self._work_on, count=settings.workers, timeout=RECONCILE_TIMEOUT,
             on_error=self._on_error,
         )  # fmt: skip
         self._stop = asyncio.Event()
@@ -166,6 +187,7 @@ class Controller:
         finally:
             self.queue.close()
             self.reconciler.reports.close()
+            self.reconciler.works.close()
             await asyncio.wait((work,), timeout=DRAIN)
             work.cancel()
             await asyncio.wait((work,))
@@ -176,6 +198,7 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.workers.run(), name="reconcile")
             group.create_task(self.reporters.run(), name="report")
+            group.create_task(self.keepers.run(), name="workload")
 
     async def _stop_posting(self) -> None:
         """Nothing may be written after the Lease is released: the next leader tells what is left."""
@@ -196,6 +219,12 @@ class Controller:
         number = format(next(self._numbers), "x")
         with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1], reconcile=number):
             return await self.reconciler(key)
+
+    async def _work_on(self, key: Key) -> float | None:
+        if not self.is_leader:
+            return None
+        with structlog.contextvars.bound_contextvars(namespace=key[0], name=key[1]):
+            return await self.reconciler.work(key)
 
     async def _report(self, key: Key) -> float | None:
         if not self.is_leader:
@@ -232,11 +261,17 @@ class Controller:
         self.world.splits.subscribe(self._split_changed)
         self.world.services.subscribe(self._service_changed)
         self.world.slices.subscribe(self._slice_changed)
+        for kind, store in self.world.manifests.stores.items():
+            store.subscribe(partial(self._manifest_changed, kind))
 
     def _canary_changed(self, key: Key, old: Canary | None, new: Canary | None) -> None:
         """Our own status writes wake nobody."""
         if old is None or new is None:
             self.queue.add(key)
+            if old is not None:
+                # Another Canary may wait for the root.
+                for other in self.world.canaries.indexed("root", (key[0], named_root(old))):
+                    self.queue.add((key[0], other.metadata.name))
             return
         before, after = old.metadata, new.metadata
         relevant = before.generation != after.generation or before.annotations != after.annotations
@@ -252,6 +287,17 @@ class Controller:
     def _service_changed(self, key: Key, old: Service | None, new: Service | None) -> None:
         for canary in self.world.interests.canaries(*key):
             self.queue.add(canary)
+
+    def _manifest_changed(self, kind: Resource, key: Key, old: Manifest | None, new: Manifest | None) -> None:
+        """A Deployment wakes the Canary that it belongs to; everything else all of managed mode in the namespace."""
+        if kind is DEPLOYMENTS:
+            for canary in self.world.canaries.indexed("deployment", key):
+                self.queue.add((key[0], canary.metadata.name), SOON)
+            return
+        for name in self.world.interests.in_namespace(key[0]):
+            session = self.reconciler.sessions.get(name)
+            if session is not None and session.spec is not None and session.spec.target_ref is not None:
+                self.queue.add(name)
 
     def _slice_changed(self, key: Key, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         piece = new or old

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
+import msgspec
 import structlog
 
 from canary.api.canary import Canary
-from canary.controller.act import Actor, NotLeading, WriteFailed
+from canary.controller.act import Actor, NotLeading, Replaced, WriteFailed
+from canary.controller.managed.keeper import Keeper
+from canary.controller.managed.kinds import ManagedKinds
 from canary.controller.report import Reporter
 from canary.controller.session import Session
 from canary.controller.telemetry import Telemetry, newly_judged
 from canary.controller.watches import Watches
 from canary.controller.world import World, record_of
 from canary.core.decide import evaluate
-from canary.core.decision import Act, Decision, Direction, Outlook
+from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.memory import Memory, trusted_state
 from canary.core.observed import Observed, Split
+from canary.core.rules.deletion import FINALIZE
 from canary.core.state import State
 from canary.core.verdict import Verdict, judge
 from canary.core.window import Reading, SourceFailure, Window
@@ -24,6 +29,7 @@ from canary.kube.errors import BadRequest, Conflict, Forbidden, Invalid, KubeErr
 from canary.kube.queue import WorkQueue
 from canary.kube.store import Key
 from canary.metrics.groups import MetricsGroups, Target
+from canary.metrics.sources import Sources
 from canary.traffic.fence import ResourceGone
 from canary.traffic.versions import Discovery, NoTrafficSplit, VersionError, VersionNotServed
 from canary.traffic.view import Owner, split_view
@@ -33,12 +39,15 @@ MAX_WRITES = 8
 """How many writes one reconcile makes before it lets others work."""
 PODS_AGAIN = 1.0
 """Seconds between two lists of pods for endpoints that name a pod which no list had."""
+TROUBLE_AGAIN = 10.0
+"""Seconds between two looks at pods that do not become ready."""
 DISCOVER_AGAIN = 10.0
 CACHES_FOLLOW = 1.0
 """Seconds after which a wish that a live look has dropped is looked at again, if no watch has told of news before."""
 VIEW_PATIENCE = 10.0
 """Seconds in which the views of a process that has just come become whole, as a rule; until then the status stays."""
 GRAIN = 0.001
+FIGHT = "the TrafficSplit is changed by somebody else as soon as it is written: a webhook, or a program that holds it"
 REFUSALS = (Invalid, Forbidden, BadRequest, TooLarge)
 _log = structlog.get_logger("canary.controller")
 
@@ -46,24 +55,30 @@ _log = structlog.get_logger("canary.controller")
 class Reconciler:
     """Callable with a key, as the workers do; everything that is kept per Canary is in its `Session`.
 
-    Telling is left to `report`, for the workers of the queue `reports`.
+    Telling is left to `report`, for the workers of the queue `reports`, and the workload of managed mode to `work`, for
+    those of `works`.
     """
 
     def __init__(
         self, *, world: World, watches: Watches, actor: Actor, reporter: Reporter, discovery: Discovery,
-        groups: MetricsGroups, queue: WorkQueue, reports: WorkQueue, telemetry: Telemetry, rng: random.Random,
+        groups: MetricsGroups, sources: Sources, queue: WorkQueue, reports: WorkQueue, works: WorkQueue,
+        telemetry: Telemetry, rng: random.Random, keeper: Keeper, kinds: ManagedKinds,
     ) -> None:  # fmt: skip
         self.sessions: dict[Key, Session] = {}
         self.reports = reports
+        self.works = works
         self._world = world
         self._watches = watches
         self._actor = actor
         self._reporter = reporter
         self._discovery = discovery
         self._groups = groups
+        self._sources = sources
         self._queue = queue
         self._telemetry = telemetry
         self._rng = rng
+        self._keeper = keeper
+        self._kinds = kinds
         self._readings: dict[Key, list[Reading]] = {}
         self._listed_at: dict[Key, float] = {}
 
@@ -82,6 +97,8 @@ class Reconciler:
             return None
         session = self._session(key, canary)
         session.read_spec(canary)
+        if canary.metadata.deletion_timestamp is not None:
+            session.findings.follow_deletion(self._actor.now())
         owner = self._world.owner(session, canary)
         await self._choose_version(session, canary, owner)
         split, known = self._cached_split(session, owner)
@@ -89,10 +106,15 @@ class Reconciler:
         failure: WriteFailed | None = None
         try:
             canary, observed, decision, again = await self._act(session, canary, owner, observed)
+            if observed.workload is not None and decision.change is None:
+                decision = _with_refusal(decision, session.findings.problem)
+                self.works.add(key)
         except WriteFailed as error:
             failure, decision, again = error, self._failed(session, error), None
         except NotLeading:
             return None
+        except Replaced:
+            return CACHES_FOLLOW
         except ResourceGone:
             self._discovery.invalidate()
             session.version = None
@@ -101,6 +123,33 @@ class Reconciler:
         self._note(session, canary, observed, decision)
         if failure is not None and failure.direction is not Direction.DOWN:
             raise failure
+        return None
+
+    async def work(self, key: Key) -> float | None:
+        """Managed mode: bring the workload to where the last look wants it. Its own queue: a write that hangs must not
+        hold up a rollback."""
+        session = self.sessions.get(key)
+        if session is None or session.finding is None:
+            return None
+        canary, observed, decision = session.finding
+        owner = self._world.owner(session, canary)
+        if owner is None or observed.workload is None or decision.change is not None:
+            return None
+        problem = session.findings.problem
+        try:
+            if await self._keeper.prepare(session, canary):
+                again: float | None = 0.0
+            else:
+                observed = self._world.observe(session, canary, observed.split)
+                begin = partial(self._reporter.finalizer, session, canary, wanted=True)
+                again = await self._keeper.work(session, canary, owner, observed, begin)
+            if again is not None:
+                self._queue.add_after(key, again, SOON)
+        except ResourceGone:
+            return CACHES_FOLLOW
+        finally:
+            if session.findings.problem != problem:
+                self._queue.add(key)
         return None
 
     async def report(self, key: Key) -> float | None:
@@ -114,9 +163,9 @@ class Reconciler:
             await self._tell(session, canary, observed, decision)
         except KubeError:
             # Nobody can be told at the moment. What runs has to be known all the same.
-            await self._list_pods(session, state)
+            await self._list_pods(session, canary, state)
             raise
-        return await self._list_pods(session, state)
+        return await self._list_pods(session, canary, state)
 
     async def _act(
         self, session: Session, canary: Canary, owner: Owner | None, observed: Observed
@@ -131,6 +180,9 @@ class Reconciler:
             readings = ()
             if decision.change is None or owner is None or session.version is None:
                 return canary, observed, decision, None
+            repairs = _repairs(decision.change)
+            if repairs and (wait := session.repairs.wait(self._actor.now().monotonic)):
+                return canary, observed, Decision(outlook=Outlook("TrafficConflict", FIGHT, blocked=True)), wait
             if decision.change.act is Act.CREATE or trusted_state(observed, session.memory) is None:
                 await self._reporter.finalizer(session, canary, wanted=True)
             look = await self._actor.carry_out(session, canary, owner, decision.change)
@@ -140,7 +192,12 @@ class Reconciler:
             if not look.wrote:
                 # What was read just now overrules the caches. They follow, and wake this; until then, no hurry.
                 return look.canary, look.observed, look.decision, self._rng.uniform(0.5, 1.0) * CACHES_FOLLOW
+            if repairs:
+                # Only what was written is part of a fight: a late cache wishes for repairs that nothing needs.
+                session.repairs = session.repairs.take(self._actor.now().monotonic)
             canary = look.canary
+            # A write that lets the split go takes with it what another process may have died before telling.
+            self._reporter.say(session, canary, look.observed)
             observed = self._world.observe(session, canary, look.live.view if look.live else None)
             self._reporter.say(session, canary, observed)
             if decision.change.direction is Direction.DOWN:
@@ -168,7 +225,7 @@ class Reconciler:
         state = trusted_state(observed, session.memory)
         if decision.change is not None and not session.write_problem:
             return
-        if decision.outlook is not None and decision.outlook.reason == "Deleting" and observed.deleting:
+        if decision.outlook == FINALIZE and observed.deleting:
             await self._reporter.finalizer(session, canary, wanted=False)
             return
         if self._too_early(session, canary, observed, state):
@@ -199,28 +256,38 @@ class Reconciler:
         namespace = session.key[0]
         if self._world.interests.set(session.key, services):
             self._watches.set_names(namespace, self._world.interests.services(namespace))
-        if state is None or plan is None or not state.running or observed.deleting:
+        self._kinds.note(session.key, managed=session.spec is not None and session.spec.target_ref is not None)
+        self._watches.set_managed(namespace, self._kinds.wanted(namespace))
+        if state is None or plan is None or not (state.running or _draining(observed, session)) or observed.deleting:
             self._groups.unsubscribe(session.key)
             return
         workloads = self._world.workloads(session, state)
         if workloads is not None:
-            target = Target(namespace, workloads.kind, plan.interval, workloads.stable, workloads.canary)
+            target = Target(
+                namespace, workloads.kind, plan.interval, workloads.stable, workloads.canary, plan.source, plan.peers
+            )
             self._groups.subscribe(session.key, target)
 
-    async def _list_pods(self, session: Session, state: State | None) -> float | None:
+    async def _list_pods(self, session: Session, canary: Canary, state: State | None) -> float | None:
         """List the pods of endpoints that nobody has looked at; in how many seconds to check again, if need be."""
         unseen = self._world.unseen_pods(session, state)
-        if not unseen:
+        templates = () if unseen else self._world.unseen_templates(session, canary, state)
+        troubled = self._keeper.troubled(session, canary)
+        if not unseen and not templates and not troubled:
             return None
         now = self._actor.now().monotonic
         due = self._listed_at.get(session.key, float("-inf")) + PODS_AGAIN
         if now < due:
-            return due - now
+            return max(due - now, GRAIN)
         self._listed_at[session.key] = now
         for service in unseen:
             await self._world.pods.refresh(service)
+        for deployment in templates:
+            await self._keeper.list_templates(session, canary, deployment)
+        for deployment in troubled:
+            await self._keeper.list_troubles(session, canary, deployment)
         self._queue.add(session.key, SOON)
-        return PODS_AGAIN
+        return PODS_AGAIN if unseen or templates else TROUBLE_AGAIN
 
     def _schedule(
         self, key: Key, session: Session, decision: Decision, failure: WriteFailed | None, *, again: float | None
@@ -288,7 +355,9 @@ class Reconciler:
         session = self.sessions.get(key)
         if session is None or session.uid != canary.metadata.uid:
             self._groups.unsubscribe(key)
-            session = self.sessions[key] = Session(key, canary.metadata.uid, self._actor.now().monotonic)
+            session = self.sessions[key] = Session(
+                key, canary.metadata.uid, self._actor.now().monotonic, self._sources.errors
+            )
         return session
 
     def _forget(self, key: Key) -> None:
@@ -297,11 +366,32 @@ class Reconciler:
         self._listed_at.pop(key, None)
         self._groups.unsubscribe(key)
         self._world.interests.drop(key)
+        self._kinds.note(key, managed=False)
         namespace = key[0]
+        self._watches.set_managed(namespace, self._kinds.wanted(namespace))
         names = self._world.interests.services(namespace)
         self._watches.set_names(namespace, names)
         self._world.pods.drop(namespace, names)
         self._telemetry.dropped(key)
+
+
+def _with_refusal(decision: Decision, problem: str) -> Decision:
+    """What the API server refuses to do to the workload, where nothing else is in the way."""
+    outlook = decision.outlook
+    if not problem or outlook is None or outlook.blocked or outlook == FINALIZE:
+        return decision
+    refused = Outlook("WorkloadWriteRefused", problem, blocked=True)
+    return msgspec.structs.replace(decision, outlook=refused)
+
+
+def _draining(observed: Observed, session: Session) -> bool:
+    """Managed mode: whether requests still come to pods that are to be stopped is read from the metrics, too."""
+    workload = observed.workload
+    return (
+        workload is not None
+        and workload.candidate is not None
+        and bool(workload.candidate.replicas and not session.memory.quiet)
+    )
 
 
 def _suspicious(session: Session, reading: Reading) -> bool:
@@ -309,3 +399,8 @@ def _suspicious(session: Session, reading: Reading) -> bool:
     if plan is None or not isinstance(reading, Window):
         return False
     return judge(plan, reading, session.memory.pool).verdict is Verdict.BREACH
+
+
+def _repairs(change: Change) -> bool:
+    """The write only puts back what somebody else has changed: it can go on for ever. A rollback is none of these."""
+    return any(said.reason in ("DriftRepaired", "StateRebuilt") for said in change.state.said)

@@ -18,9 +18,9 @@ from canary.core.state import State
 from canary.core.status import Subject, material, project
 from canary.kube.client import Client, PatchKind
 from canary.kube.errors import Conflict, Invalid, NotFound
-from canary.kube.finalizers import add_finalizer, remove_finalizer
+from canary.kube.finalizers import ChangedMeanwhile, add_finalizer, remove_finalizer
 from canary.kube.recorder import EventRecorder, Reference
-from canary.notify.events import announce
+from canary.notify.events import announce, announce_restored
 from canary.traffic.versions import GROUP as SPLIT_GROUP
 
 REFRESH = 60.0
@@ -45,6 +45,10 @@ class Reporter:
         version = f"{SPLIT_GROUP}/{session.version}"
         related = Reference(version, "TrafficSplit", session.root, session.key[0], split.uid)
         announce(self._recorder, canary, related, split.state, after=after)
+
+    def restored(self, canary: Canary, deployment: str, revision: str, *, copy: bool) -> None:
+        """A promoted pod template was put back into the user's Deployment, or into the stable `copy`."""
+        announce_restored(self._recorder, canary, deployment, revision, copy=copy)
 
     async def status(
         self, session: Session, canary: Canary, observed: Observed, decision: Decision, now: Now
@@ -97,12 +101,17 @@ class Reporter:
             return
 
     async def finalizer(self, session: Session, canary: Canary, *, wanted: bool) -> None:
-        """Put our finalizer on before the first side effect, or take it off after the last one."""
+        """Put our finalizer on before the first side effect, or take it off after the last one.
+
+        Raises `ChangedMeanwhile` when it cannot be put on: without it nothing may be begun.
+        """
         has = FINALIZER in canary.metadata.finalizers
         if has == wanted:
             return
         namespace, name = session.key
         if wanted:
-            await add_finalizer(self._client, CANARIES, name, namespace, FINALIZER, uid=session.uid)
+            added = await add_finalizer(self._client, CANARIES, name, namespace, FINALIZER, uid=session.uid)
+            if not added and canary.metadata.deletion_timestamp is None:
+                raise ChangedMeanwhile(f"no finalizer could be put on Canary {namespace}/{name}: it seems to be gone")
         else:
             await remove_finalizer(self._client, CANARIES, name, namespace, FINALIZER, uid=session.uid)

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from canary.api.canary import Canary, CanaryStatus
+from canary.api.canary import Canary, CanarySpec, CanaryStatus
 from canary.api.fields import RootServiceName
 from canary.api.names import KIND
+from canary.api.schema import FieldError
 from canary.api.validation import InvalidSpec, load_spec
+from canary.controller.managed.findings import Findings
 from canary.core.decision import Decision
 from canary.core.memory import Memory
-from canary.core.observed import Observed
+from canary.core.observed import Observed, Split
 from canary.core.plan import Plan, plan_of
 from canary.core.state import State
 from canary.kube.store import Key
+from canary.kube.token_bucket import Rate, TokenBucket
 from canary.traffic.versions import Version
+
+REPAIRS = Rate(burst=10.0, per_second=0.5)
+"""How often the split of one Canary is put right: enough for any accident, too little for a fight that nobody wins.
+
+A webhook that changes every write, or a program that puts its own weights back at once, makes each write the reason for
+the next.
+"""
+
+
+class _PeekTarget(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _PeekManaged(msgspec.Struct, frozen=True, rename="camel"):
+    target_ref: _PeekTarget = _PeekTarget()
 
 
 class _PeekService(msgspec.Struct, frozen=True):
@@ -29,6 +48,22 @@ class _Peek(msgspec.Struct, frozen=True):
     service: _PeekService
 
 
+def named_root(canary: Canary) -> str:
+    """The root Service that a spec names, also one that is invalid elsewhere; empty when nobody can tell."""
+    try:
+        return msgspec.json.decode(canary.spec, type=_Peek).service.name
+    except msgspec.MsgspecError:
+        return ""
+
+
+def named_target(canary: Canary) -> str:
+    """The Deployment that a spec names; empty in services mode, or when nobody can tell."""
+    try:
+        return msgspec.json.decode(canary.spec, type=_PeekManaged).target_ref.name
+    except msgspec.MsgspecError:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """The last status that was written: over which resourceVersion of the cached Canary, and which one it made."""
@@ -38,22 +73,44 @@ class Told:
     status: CanaryStatus
 
 
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """The split as our last write left it: a read of it, later than the objects that had `versions` before the write.
+
+    `guarded` says that the Canary was read before it as well; `at` is monotonic.
+    """
+
+    split: Split
+    versions: tuple[tuple[str, str], ...]
+    guarded: bool
+    at: float
+
+
+def _nothing_wrong(spec: CanarySpec) -> tuple[FieldError, ...]:
+    return ()
+
+
 @dataclass(slots=True)
 class Session:
     """`epoch` is the last one this process wrote; `None` means that the Lease must be looked at before a raise.
 
     `announced` names the last write whose events were sent, `removed` the annotation values that were taken off once.
-    `backends` are the Services that were looked at last, `finding` is what the last look found.
+    `backends` are the Services that were looked at last, `finding` is what the last look found. `check` tells what this
+    installation cannot carry out. `spec` is the last valid one, `findings` belong to managed mode.
     """
 
     key: Key
     uid: str
     began: float = 0.0
+    check: Callable[[CanarySpec], tuple[FieldError, ...]] = _nothing_wrong
     memory: Memory = field(default_factory=Memory)
     epoch: int | None = None
     plan: Plan | None = None
     invalid: str = ""
     last_plan: Plan | None = None
+    spec: CanarySpec | None = None
+    findings: Findings = field(default_factory=Findings)
+    fenced: Fenced | None = None
     asked_version: str = "Auto"
     adopt: bool = False
     target: tuple[str, tuple[str, ...], tuple[str, ...]] | None = None
@@ -61,6 +118,7 @@ class Session:
     version_problem: str = ""
     version_missing: bool = False
     write_problem: str = ""
+    repairs: TokenBucket = field(default_factory=lambda: TokenBucket(REPAIRS))
     announced: tuple[str, int] = ("", 0)
     removed: set[str] = field(default_factory=set)
     told: Told | None = None
@@ -86,16 +144,16 @@ class Session:
         if raw == self.seen_spec:
             return
         self.seen_spec = raw
-        try:
-            self.named_root = msgspec.json.decode(raw, type=_Peek).service.name
-        except msgspec.MsgspecError:
-            self.named_root = ""
+        self.named_root = named_root(canary)
         try:
             spec = load_spec(canary)
+            if errors := self.check(spec):
+                raise InvalidSpec(errors)
         except InvalidSpec as error:
             self.plan, self.invalid = None, str(error)
             return
         self.plan = self.last_plan = plan_of(spec)
+        self.spec = spec
         self.invalid = ""
         self.asked_version = spec.traffic.api_version
         self.adopt = spec.traffic.adopt

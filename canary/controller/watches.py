@@ -15,12 +15,13 @@ from typing import Any
 
 from canary.api.canary import Canary
 from canary.api.kinds import EndpointSlice, Service, TrafficSplit
-from canary.api.names import GROUP, KIND, PLURAL, VERSION
+from canary.api.manifest import Manifest
+from canary.api.names import CANARY_LABEL, GROUP, KIND, PLURAL, VERSION
 from canary.controller.world import SERVICE_NAME_LABEL, World
 from canary.kube.client import Client
 from canary.kube.clock import Clock
 from canary.kube.errors import KubeError
-from canary.kube.resources import ENDPOINT_SLICES, SERVICES, Resource
+from canary.kube.resources import CONTROLLER_REVISIONS, ENDPOINT_SLICES, SERVICES, Resource
 from canary.kube.store import Store
 from canary.kube.watch import Reflector
 from canary.traffic import versions
@@ -46,6 +47,7 @@ class _Namespace:
     services: _Watch
     names: frozenset[str] = frozenset()
     slices: _Watch | None = None
+    manifests: dict[Resource, _Watch] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     keeper: asyncio.Task[None] | None = None
 
@@ -94,24 +96,55 @@ class Watches:
         return entry is not None and entry.services.reflector.source.synced
 
     def set_names(self, namespace: str, names: frozenset[str]) -> None:
-        """Say which Services matter in a namespace; none closes its watches."""
+        """Say which Services matter in a namespace; none closes its watches. While nothing runs, none is opened."""
         if not names:
             entry = self._open.pop(namespace, None)
             if entry is not None:
                 self._close(entry)
+            return
+        if self._tasks is None:
             return
         entry = self._open.get(namespace) or self._enter(namespace)
         if names != entry.names:
             entry.names = names
             entry.changed.set()
 
+    def manifests_known(self, namespace: str) -> bool:
+        """Whether everything that managed mode looks at in a namespace has been read."""
+        entry = self._open.get(namespace)
+        if entry is None or not entry.manifests:
+            return False
+        return all(watch.reflector.source.synced for watch in entry.manifests.values())
+
+    def set_managed(self, namespace: str, kinds: frozenset[Resource]) -> None:
+        """Say which kinds managed mode looks at in a namespace that has been entered; no kinds close their watches."""
+        entry = self._open.get(namespace)
+        if entry is None or self._tasks is None or self._world is None or kinds == entry.manifests.keys():
+            return
+        for kind in entry.manifests.keys() - kinds:
+            self._stop(entry.manifests.pop(kind))
+
+        def synced() -> None:
+            if self.manifests_known(namespace):
+                self._on_view(namespace)
+
+        for kind in sorted(kinds - entry.manifests.keys(), key=lambda kind: kind.plural):
+            entry.manifests[kind] = self._watch(
+                kind, Manifest, self._world.manifests.stores[kind], namespace=namespace, on_sync=synced,
+                selector=CANARY_LABEL if kind is CONTROLLER_REVISIONS else "",
+            )  # fmt: skip
+
     async def run(self, world: World) -> None:
         """Keep the stores of `world` until cancelled."""
         self._world = world
         async with asyncio.TaskGroup() as self._tasks:
-            for scope in self._scopes:
-                self._watch(CANARIES, Canary, world.canaries, namespace=scope)
-            await self._follow_splits(world)
+            try:
+                for scope in self._scopes:
+                    self._watch(CANARIES, Canary, world.canaries, namespace=scope)
+                await self._follow_splits(world)
+            finally:
+                # A reconcile that outlives its time to drain opens no more of them.
+                self._tasks = None
 
     async def _follow_splits(self, world: World) -> None:
         """Watch splits in the version that is spoken, and in another one when that is no longer served."""
@@ -208,7 +241,7 @@ class Watches:
     def _close(self, entry: _Namespace) -> None:
         if entry.keeper is not None:
             entry.keeper.cancel()
-        for watch in (entry.services, entry.slices):
+        for watch in (entry.services, entry.slices, *entry.manifests.values()):
             if watch is not None:
                 self._stop(watch)
 

@@ -10,12 +10,11 @@ from collections.abc import Callable
 
 from canary.core.decision import Decision, Outlook
 from canary.core.memory import Memory, remember, trusted_state
-from canary.core.observed import Now, Observed, Ownership
+from canary.core.observed import Now, Observed
 from canary.core.outlook import outlook_of, wake_at
-from canary.core.phases import Phase
-from canary.core.rules import commands, deadlines, deletion, revisions, safety, steps
+from canary.core.rules import commands, deadlines, deletion, onboarding, revisions, safety, steps
 from canary.core.rules.rebuild import rebuild
-from canary.core.situation import Situation
+from canary.core.situation import Situation, situation_of, with_state
 from canary.core.state import State
 from canary.core.window import Reading
 
@@ -25,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     safety.newer_state,
     deletion.delete,
     safety.abort,
+    safety.undo,
     safety.breach,
     safety.endpoints_lost,
     safety.drift,
@@ -36,6 +36,8 @@ RULES: tuple[Rule, ...] = (
     deadlines.no_data,
     deadlines.source_error,
     safety.obstacle,
+    onboarding.finish,
+    onboarding.restarted,
     revisions.edited_steps,
     commands.command,
     revisions.start,
@@ -57,24 +59,16 @@ def decide(observed: Observed, memory: Memory, now: Now) -> Decision:
         return Decision(outlook=Outlook("WaitingForTrafficSplit", "the TrafficSplit has not been read yet"))
     split = observed.split
     if split is not None and split.newer and not observed.deleting:
-        return safety.newer_state(_situation(observed, memory, now, State())) or Decision()
-    state = trusted_state(observed, memory)
-    if observed.deleting and (split is None or state is None or split.ownership is not Ownership.OURS):
-        return Decision(outlook=deletion.FINALIZE)
-    if split is None or state is None:
+        return safety.newer_state(with_state(observed, memory, now, split, State())) or Decision()
+    situation = situation_of(observed, memory, now)
+    if observed.deleting and situation is None:
+        return deletion.without_state(observed, memory, now)
+    if split is None or trusted_state(observed, memory) is None:
         return rebuild(observed, memory, now)
-    if split.ownership is not Ownership.OURS:
+    if situation is None:
         why = f"the TrafficSplit is controlled by {split.owner or 'nobody'}"
         return Decision(outlook=Outlook("TrafficConflict", why, blocked=True))
-    situation = _situation(observed, memory, now, state)
     decision = next((found for rule in RULES if (found := rule(situation)) is not None), None) or Decision()
     if decision.change is None and decision.outlook is None:
         return Decision(outlook=outlook_of(situation), wake_at=wake_at(situation))
     return Decision(decision.change, decision.outlook, wake_at(situation))
-
-
-def _situation(observed: Observed, memory: Memory, now: Now, state: State) -> Situation:
-    assert observed.split is not None  # callers have checked it
-    # A promotion that was opened by a valid plan is finished by it.
-    plan = observed.plan or (observed.last_plan if state.phase is Phase.PROMOTING else None)
-    return Situation(observed, observed.split, state, memory, now, plan)

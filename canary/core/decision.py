@@ -25,6 +25,8 @@ class Act(StrEnum):
     """Only the weights: the state was written by a newer controller and stays byte for byte."""
     RELEASE = "Release"
     """Our annotations but the owner's go, and the label: the Canary is deleted, traffic stays as it is."""
+    DELETE = "Delete"
+    """The split goes: the Canary is deleted, and the root Service selects what shall serve."""
 
 
 class Change(msgspec.Struct, frozen=True):

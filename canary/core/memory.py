@@ -9,10 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from canary.core.observed import Now, Observed, Side
+from canary.core.phases import Phase
 from canary.core.plan import Plan
+from canary.core.scale import pods_needed
 from canary.core.state import State, WriteId
-from canary.core.verdict import Judged, MetricVerdict, Pool, Verdict, judge, pooled
-from canary.core.window import Reading, SourceFailure, Window
+from canary.core.verdict import Judged, MetricVerdict, Pool, Verdict, judge, pooled, with_stable
+from canary.core.window import Missing, Reading, SideReading, SourceFailure, Window
+from canary.core.workload import Selects, Workload
 
 GONE_AFTER = 1.0
 """Seconds without a ready endpoint before a side counts as gone."""
@@ -20,11 +23,18 @@ _MAX_PENDING = 16
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """All times are monotonic seconds; `None` means that the thing is not happening."""
+    """All times are monotonic seconds; `None` means that the thing is not happening.
+
+    `waits` are the settle and the warm-up, in seconds, that `settled_at` and `warm_at` were made with. Managed mode
+    only: `quiet` says that since the canary's weight is 0 a window without requests to it was seen, `pointed_at` from
+    when on nobody uses what the root Service selected before, `released_at` the same of a split that was removed, and
+    `stable` is the revision that stable runs and since when.
+    """
 
     seen_seq: int = 0
     change: tuple[str, WriteId] | None = None
     settled_at: float = 0.0
+    waits: tuple[float, float] | None = None
     hold: tuple[str, float, int, str] | None = None
     hold_until: float = 0.0
     revision: str = ""
@@ -40,6 +50,10 @@ class Memory(msgspec.Struct, frozen=True):
     latest: Judged | None = None
     pending: tuple[Judged, ...] = ()
     pool: Pool = Pool()
+    quiet: bool = False
+    pointed_at: float | None = None
+    released_at: float | None = None
+    stable: tuple[str, float] = ("", 0.0)
     shown: tuple[MetricVerdict, ...] = ()
     rollout: tuple[str, float] = ("", 0.0)
 
@@ -69,12 +83,17 @@ def remember(memory: Memory, observed: Observed, readings: tuple[Reading, ...], 
     plan = observed.plan or observed.last_plan
     state = trusted_state(observed, memory)
     if state is None or observed.split is None:
-        return memory
-    memory = msgspec.structs.replace(memory, seen_seq=state.seq)
+        return _without_state(memory, plan, observed, now)
+    memory = msgspec.structs.replace(memory, seen_seq=state.seq, released_at=None)
     if plan is None:
         return memory
+    memory = _follow_edits(memory, plan)
     memory = _follow_change(memory, plan, observed.split.uid, state, now)
+    waiting_since = memory.waiting_since
     memory = _follow_endpoints(memory, plan, state, observed.side(state.canary or plan.canary), now)
+    if observed.workload is not None:
+        memory = msgspec.structs.replace(memory, waiting_since=waiting_since)
+        memory = _follow_workload(memory, plan, state, observed, observed.workload, now)
     for reading in readings:
         memory = _read(memory, plan, state, reading)
     memory = _drop_counted(memory, state, now)
@@ -82,10 +101,61 @@ def remember(memory: Memory, observed: Observed, readings: tuple[Reading, ...], 
     return _follow_clocks(memory, plan, state, now)
 
 
+def _without_state(memory: Memory, plan: Plan | None, observed: Observed, now: Now) -> Memory:
+    """Nothing is decided yet, or nothing is left to decide: only what is waited for counts."""
+    waiting = memory.waiting_since if memory.waiting_since is not None else now.monotonic
+    memory = msgspec.structs.replace(memory, waiting_since=None if observed.deleting else waiting)
+    if not observed.deleting or observed.split is not None or observed.depends_on_stable:
+        return msgspec.structs.replace(memory, released_at=None)
+    if memory.released_at is not None:
+        return memory
+    return msgspec.structs.replace(memory, released_at=now.monotonic + (plan.settle if plan else 0.0))
+
+
+def _follow_workload(memory: Memory, plan: Plan, state: State, observed: Observed, w: Workload, now: Now) -> Memory:
+    """Managed mode: who selects stable, what stable runs, and whether pods are awaited."""
+    pointed = memory.pointed_at
+    if w.root.selects is not Selects.STABLE:
+        pointed = None
+    elif pointed is None:
+        pointed = now.monotonic + plan.settle
+    serving = observed.side(state.serving)
+    stable = memory.stable if serving.revision == memory.stable[0] else (serving.revision, now.monotonic)
+    since = memory.waiting_since if memory.waiting_since is not None else now.monotonic
+    # Old pods go when no request comes to them: while the metrics source fails, that says nothing of the revision.
+    waiting = memory.answered if state.restart else _awaits_pods(plan, state, observed, w)
+    return msgspec.structs.replace(memory, pointed_at=pointed, stable=stable, waiting_since=since if waiting else None)
+
+
+def _awaits_pods(plan: Plan, state: State, observed: Observed, w: Workload) -> bool:
+    if state.phase is Phase.INITIALIZING:
+        return True
+    if state.phase is Phase.PROMOTING:
+        runs = w.stable is not None and w.stable.complete and w.stable.revision == state.revision
+        return not runs or observed.side(state.serving).revision != state.revision
+    if state.phase is not Phase.PROGRESSING:
+        return False
+    return observed.side(state.canary).ready < pods_needed(plan, state, w)
+
+
 def _follow_label(memory: Memory, plan: Plan, state: State, now: Now) -> Memory:
     if plan.label == state.label:
         return msgspec.structs.replace(memory, label_since=None)
     return memory if memory.label_since is not None else msgspec.structs.replace(memory, label_since=now.monotonic)
+
+
+def _follow_edits(memory: Memory, plan: Plan) -> Memory:
+    """An edited settle or warm-up counts from where the one before it did; a window that is early now cannot pass."""
+    waits = (plan.settle, plan.warmup)
+    if waits == memory.waits:
+        return memory
+    settle, warmup = memory.waits or waits
+    settled_at = memory.settled_at + plan.settle - settle
+    warm_at = None if memory.warm_at is None else memory.warm_at + plan.warmup - warmup
+    early = memory.latest is not None and memory.latest.start < max(settled_at, warm_at or settled_at)
+    return msgspec.structs.replace(
+        memory, waits=waits, settled_at=settled_at, warm_at=warm_at, latest=None if early else memory.latest
+    )
 
 
 def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now) -> Memory:
@@ -95,14 +165,17 @@ def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now)
         memory = msgspec.structs.replace(memory, rollout=rollout, shown=())
     change = (uid, state.change)
     if change != memory.change:
+        # `moved` is when the write was decided, which may have been well before it came to pass. Only who has seen no
+        # earlier change must take it from there.
+        settle = left(plan.settle, state.moved, now) if memory.change is None else plan.settle
         memory = msgspec.structs.replace(
             memory,
             change=change,
-            settled_at=now.monotonic + left(plan.settle, state.moved, now),
+            settled_at=now.monotonic + settle,
             latest=None,
             pending=(),
             no_data_since=None,
-            shown=memory.shown if state.weight == 0 else (),
+            quiet=False,
         )
     hold = (uid, state.since, state.step, state.plan)
     if hold != memory.hold:
@@ -149,9 +222,13 @@ def _read(memory: Memory, plan: Plan, state: State, reading: Reading) -> Memory:
             memory, answered=False, failing_since=since, source_reason=reading.reason, latest=None
         )
     memory = msgspec.structs.replace(memory, answered=True, failing_since=None, source_reason="")
-    if not state.running or state.weight == 0 or not _whole(memory, state, reading):
+    if state.weight == 0 and reading.start >= memory.settled_at:
+        memory = msgspec.structs.replace(memory, quiet=_silent(reading.canary))
+    if not _judges(state) or not _whole(memory, state, reading):
         return memory
     judged = judge(plan, reading, memory.pool)
+    if state.phase is Phase.PROMOTING and memory.stable[0] == state.revision and memory.stable[1] <= reading.start:
+        judged = with_stable(plan, reading, judged)
     if memory.warm_at is None or reading.start < memory.warm_at:
         # Within warm-up only rollbackAt judges, and nothing passes.
         return _append(memory, judged) if judged.severe else memory
@@ -160,6 +237,15 @@ def _read(memory: Memory, plan: Plan, state: State, reading: Reading) -> Memory:
     pool = Pool() if breached else pooled(plan, reading, memory.pool)
     memory = msgspec.structs.replace(memory, latest=judged, shown=judged.metrics, pool=pool)
     return _append(memory, judged) if breached else memory
+
+
+def _judges(state: State) -> bool:
+    """There is something to judge: the canary has traffic, or stable is taking the revision over."""
+    return state.running and (state.weight > 0 or state.phase is Phase.PROMOTING)
+
+
+def _silent(side: SideReading) -> bool:
+    return isinstance(side, Missing) or side.requests == 0
 
 
 def _append(memory: Memory, judged: Judged) -> Memory:

@@ -10,6 +10,7 @@ import msgspec
 from canary.api.canary import Record
 from canary.core.plan import Plan
 from canary.core.state import State
+from canary.core.workload import Selects, Workload
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -57,7 +58,8 @@ class Side(msgspec.Struct, frozen=True):
     """One Service and what is ready behind it.
 
     `known` is false until the endpoints were read once. `hashes` are the pod hashes of the ready endpoints, sorted, or
-    `None` while they are not known. `ready_at` is when the last of them became ready, in Unix seconds.
+    `None` while they are not known. `ready_at` is when the last of them became ready, in Unix seconds. `named` is the
+    revision that all of them run, where the workload itself has one: empty for a mixture, or one that nobody asked for.
     """
 
     service: str
@@ -67,11 +69,16 @@ class Side(msgspec.Struct, frozen=True):
     hashes: tuple[str, ...] | None = None
     ready_at: float | None = None
     missing_ports: tuple[int, ...] = ()
+    named: str | None = None
 
     @property
     def revision(self) -> str:
         """A name for what runs here; empty when nothing is ready, the hashes are unknown, or several are mixed."""
-        if not self.ready or self.hashes is None or len(self.hashes) != 1:
+        if not self.ready or self.hashes is None:
+            return ""
+        if self.named is not None:
+            return self.named
+        if len(self.hashes) != 1:
             return ""
         return revision_name(self.service, self.hashes)
 
@@ -97,9 +104,10 @@ class Observed(msgspec.Struct, frozen=True):
 
     `plan` is `None` when the spec is invalid, with `invalid` saying why; `last_plan` is the last valid one this process
     knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. The problems,
-    `root_note` and `conflict` are sentences, empty when all is well: `version_problem` means that no TrafficSplit can
-    be written (`version_missing`: not yet). `live` says that Canary and endpoints were read from the API server just
-    now, before the split.
+    `root_note`, `conflict` and `rival` are sentences, empty when all is well: `version_problem` means that no
+    TrafficSplit can be written (`version_missing`: not yet), `rival` that an older Canary has the same root. `live`
+    says that Canary and endpoints were read from the API server just now, before the split. `workload` is there in
+    managed mode only. `deleted_at` is when the Canary was deleted, in Unix seconds.
     """
 
     uid: str
@@ -119,9 +127,20 @@ class Observed(msgspec.Struct, frozen=True):
     version_problem: str = ""
     version_missing: bool = False
     conflict: str = ""
+    rival: str = ""
     adopt: bool = False
     live: bool = False
+    workload: Workload | None = None
+    deleted_at: float | None = None
 
     def side(self, service: str) -> Side:
         """The view of a Service; one that nobody has looked at is unknown."""
         return self.sides.get(service) or Side(service, exists=False, known=False)
+
+    @property
+    def depends_on_stable(self) -> bool:
+        """Managed mode: traffic may come to the stable copy, which it never did before a split or a root was there."""
+        w = self.workload
+        if w is None or w.handed_over:
+            return False
+        return self.split is not None or self.record.seq > 0 or w.root.selects is Selects.STABLE

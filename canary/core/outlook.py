@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from canary.api.duration import format_duration
 from canary.core.decision import Outlook
-from canary.core.memory import GONE_AFTER
+from canary.core.memory import GONE_AFTER, left
 from canary.core.phases import Phase
 from canary.core.plan import Plan
+from canary.core.rollout_words import awaited, draining, in_the_way, promoting, scaling_reason, steady
 from canary.core.rules.revisions import LABEL_PATIENCE
-from canary.core.rules.steps import awaited_approval, canary_ready
+from canary.core.rules.steps import awaited_approval, canary_ready, stable_follows, stable_judged, unrestorable
 from canary.core.situation import Situation, stable_unavailable
 from canary.core.verdict import Verdict
 
@@ -25,6 +26,12 @@ def wake_at(s: Situation) -> float | None:
         moments.append(_after(memory.no_data_since, plan.no_data_timeout))
         moments.append(_after(memory.failing_since, plan.source_timeout))
     moments.append(_after(memory.label_since, LABEL_PATIENCE))
+    if s.workload is not None:
+        moments += [memory.pointed_at, memory.settled_at]
+        if plan is not None and s.state.phase is Phase.ROLLING_BACK:
+            moments.append(s.now.monotonic + left(plan.deadline, s.state.since, s.now))
+        if plan is not None and s.observed.deleted_at is not None:
+            moments.append(s.now.monotonic + left(plan.deadline, s.observed.deleted_at, s.now))
     return min((m for m in moments if m is not None and m > s.now.monotonic), default=None)
 
 
@@ -41,20 +48,25 @@ def outlook_of(s: Situation) -> Outlook:
         return Outlook(s.state.reason or "RolledBack", message, blocked=True)
     if s.observed.root_problem:
         return _not_there_yet(s, "WaitingForService", s.observed.root_problem)
+    if s.workload is not None and (found := in_the_way(s, s.workload)) is not None:
+        return _not_there_yet(s, found.reason, found.message) if found.reason == "Onboarding" else found
     if s.state.running:
         return _running(s)
     if s.state.phase is Phase.ROLLING_BACK:
-        return Outlook("RollingBack", s.state.note or "traffic has been taken back")
+        note = s.state.note or "traffic has been taken back"
+        return Outlook("RollingBack", f"{note}{draining(s)}")
     return _steady(s)
 
 
 def _steady(s: Situation) -> Outlook:
     plan = s.observed.plan
     assert plan is not None  # outlook_of has checked it
-    if plan.canary == s.state.serving:
+    if s.wants_serving:
         if plan.label != s.state.label and s.memory.label_since is not None:
             return Outlook("WaitingForWorkload", f"spec.revision is {plan.label}; the workload has not changed yet")
         return Outlook("Serving", f"Service {s.state.serving} serves all traffic ({s.state.promoted or 'no pods'})")
+    if s.workload is not None:
+        return steady(s, s.workload, suspended=plan.suspend)
     side = s.observed.side(plan.canary)
     if plan.suspend:
         return Outlook("Suspended", "spec.suspend is true; a new revision is pending", held=True)
@@ -81,6 +93,8 @@ def _running(s: Situation) -> Outlook:
         return Outlook("InvalidSpec", s.observed.invalid, blocked=True)
     if s.serving_side.gone and s.canary_side.ready and 0 < s.state.weight < 100:
         return stable_unavailable(s)
+    if s.workload is not None and s.state.phase is Phase.PROMOTING and not (stable_follows(s) and stable_judged(s)):
+        return promoting(s, s.workload)
     if s.state.pause:
         words = {"ManualWeight": "held at a weight set by hand until resume"}.get(s.state.pause, "paused until resume")
         return Outlook(s.state.pause, words, held=True)
@@ -94,6 +108,11 @@ def _running(s: Situation) -> Outlook:
 
 def _waiting_for_endpoints(s: Situation, plan: Plan) -> Outlook | None:
     side, memory = s.canary_side, s.memory
+    if s.workload is not None and s.state.weight and not s.reached(memory.hold_until):
+        # Pods for the next weight come while this one is judged: that is no news.
+        return None
+    if s.workload is not None and (found := awaited(s, s.workload)) is not None:
+        return found
     if s.observed.target_problem:
         return Outlook("MetricsTargetUnknown", s.observed.target_problem, blocked=True)
     if side.missing_ports:
@@ -103,11 +122,14 @@ def _waiting_for_endpoints(s: Situation, plan: Plan) -> Outlook | None:
         )
     if not side.ready:
         return Outlook("WaitingForEndpoints", f"Service {side.service} has no ready endpoint")
+    if s.workload is not None and side.unseen:
+        return Outlook(scaling_reason(s), f"the pods of Deployment {s.workload.target} are being looked at")
     if not s.state.revision or side.revision != s.state.revision:
         return Outlook("WaitingForRevision", f"the pods behind Service {side.service} are changing")
     if not canary_ready(s):
         return Outlook("WaitingForRecord", f"the status still lists {s.state.revision} as rejected")
-    if s.state.weight == 0 and not s.reached(memory.warm_at):
+    waits_for_answer = s.workload is not None and not memory.answered and not memory.source_reason
+    if s.state.weight == 0 and (not s.reached(memory.warm_at) or waits_for_answer):
         return Outlook("WarmingUp", f"{side.ready} ready, warming up", next_at=memory.warm_at)
     return None
 
@@ -129,6 +151,8 @@ def _waiting_for_metrics(s: Situation, plan: Plan) -> Outlook:
         return Outlook("Collecting", f"{position}, {memory.pool.requests:.0f} of {wanted} requests")
     if memory.latest is None:
         return Outlook("Analysing", f"{position}, waiting for a full window")
+    if s.state.phase is Phase.PROGRESSING and s.state.step >= len(plan.stages) and (why := unrestorable(s)):
+        return Outlook("WaitingForStable", why, blocked=True)
     if memory.latest.verdict is Verdict.HEALTHY:
         return Outlook("Analysing", f"{position}, Healthy")
     return Outlook(memory.latest.verdict.value, f"{position}, {memory.latest.words}")

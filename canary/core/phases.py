@@ -25,6 +25,8 @@ class Trigger(StrEnum):
     """What moves a Canary on. The value is the label in the diagram."""
 
     SPLIT_CREATED = "split created or adopted"
+    COPY_READY = "stable copy ready, split created"
+    ONBOARDED = "root Service selects stable, target scaled down"
     REBUILT = "state rebuilt"
     REVISION_FOUND = "new revision ready"
     REVISION_CHANGED = "another revision appears"
@@ -32,6 +34,7 @@ class Trigger(StrEnum):
     STEPS_PASSED = "last step passed"
     BAKE_PASSED = "bake at 100 passed"
     WINDOW_PASSED = "full Healthy window at 100"
+    STABLE_FOLLOWED = "stable runs the revision"
     PROMOTE_FULL = "promote-full"
     BREACH = "failureLimit or rollbackAt"
     ABORT = "abort"
@@ -56,6 +59,8 @@ _T = Trigger
 
 TRANSITIONS: dict[tuple[Phase, Trigger], Phase] = {
     (_P.INITIALIZING, _T.SPLIT_CREATED): _P.IDLE,
+    (_P.INITIALIZING, _T.COPY_READY): _P.INITIALIZING,
+    (_P.INITIALIZING, _T.ONBOARDED): _P.IDLE,
     (_P.INITIALIZING, _T.REBUILT): _P.ROLLING_BACK,
     (_P.IDLE, _T.REVISION_FOUND): _P.PROGRESSING,
     (_P.IDLE, _T.REJECTED): _P.ROLLED_BACK,
@@ -77,6 +82,8 @@ TRANSITIONS: dict[tuple[Phase, Trigger], Phase] = {
     (_P.PROGRESSING, _T.BACK_TO_SERVING): _P.ROLLING_BACK,
     (_P.PROGRESSING, _T.DELETED): _P.ROLLING_BACK,
     (_P.PROMOTING, _T.WINDOW_PASSED): _P.PROMOTED,
+    (_P.PROMOTING, _T.STABLE_FOLLOWED): _P.PROMOTED,
+    (_P.PROMOTING, _T.DEADLINE): _P.ROLLING_BACK,
     (_P.PROMOTING, _T.BREACH): _P.ROLLING_BACK,
     (_P.PROMOTING, _T.ABORT): _P.ROLLING_BACK,
     (_P.PROMOTING, _T.LOWERED_TO_ZERO): _P.ROLLING_BACK,

@@ -9,6 +9,7 @@ import msgspec
 
 from canary.api.canary import CanarySpec, Metric, Step
 from canary.api.duration import parse_duration
+from canary.core.window import Peer
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -21,12 +22,32 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """One metric's limit. A success rate (`quantile` empty) in percent, else a latency quantile in seconds."""
+    """One metric's limit.
+
+    With a `quantile`, the highest latency in seconds; with `slower_than` seconds, the highest share in percent of
+    requests that took longer; with neither, the lowest success rate in percent. With a `peer`, only its requests count.
+    """
 
     name: str
     limit: float
     rollback_at: float | None = None
     quantile: str = ""
+    slower_than: float = 0.0
+    peer: Peer | None = None
+
+    @property
+    def is_rate(self) -> bool:
+        """A success rate, of which less is worse; of all others more is."""
+        return not self.quantile and not self.slower_than
+
+    def allows(self, value: float) -> bool:
+        return value >= self.limit if self.is_rate else value <= self.limit
+
+    def ends_at(self, value: float) -> bool:
+        """Whether one window with this value ends the rollout."""
+        if self.rollback_at is None:
+            return False
+        return value <= self.rollback_at if self.is_rate else value >= self.rollback_at
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -50,6 +71,15 @@ class Plan(msgspec.Struct, frozen=True):
     deadline: float = 600.0
     suspend: bool = False
     label: str = ""
+    source: str = "SMI"
+    target: str = ""
+    """The user's Deployment in managed mode; empty in services mode."""
+    canary_scale: str | int = "Proportional"
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """Whose requests some metric judges by themselves, each once."""
+        return tuple(dict.fromkeys(limit.peer for limit in self.limits if limit.peer is not None))
 
     def stage(self, step: int) -> Stage:
         """The stage with number `step`, counted from 1; number 0 is the time before the first."""
@@ -65,15 +95,20 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan_of(spec: CanarySpec) -> Plan:
-    """The plan of a spec that `canary.api.validation` accepted. A plan that ends below 100 gets 100 appended."""
+    """The plan of a spec that `canary.api.validation` accepted.
+
+    In services mode a plan that ends below 100 gets 100 appended: success leaves all traffic where it is. In managed
+    mode the stable side takes the revision over, at whatever weight the plan ends.
+    """
     stages = tuple(_stages(spec))
-    if not any(stage.weight == 100 for stage in stages):
+    if spec.target_ref is None and not any(stage.weight == 100 for stage in stages):
         stages += (Stage(weight=100),)
     analysis = spec.analysis
+    stable, canary = _backends(spec)
     return Plan(
         root=spec.service.name,
-        stable=spec.backends.stable,
-        canary=spec.backends.canary,
+        stable=stable,
+        canary=canary,
         stages=stages,
         hash=hashlib.sha256(msgspec.json.encode(stages)).hexdigest()[:12],
         limits=tuple(_limit(metric) for metric in analysis.metrics),
@@ -89,7 +124,17 @@ def plan_of(spec: CanarySpec) -> Plan:
         deadline=parse_duration(spec.progress_deadline),
         suspend=spec.suspend,
         label=spec.revision,
+        source=analysis.source,
+        target=spec.target_ref.name if spec.target_ref else "",
+        canary_scale=spec.canary_scale or "Proportional",
     )
+
+
+def _backends(spec: CanarySpec) -> tuple[str, str]:
+    """The names of the stable and the canary Service: the user's, or, in managed mode, ours."""
+    if spec.backends is not None:
+        return spec.backends.stable, spec.backends.canary
+    return f"{spec.service.name}-stable", f"{spec.service.name}-canary"
 
 
 def _stages(spec: CanarySpec) -> Iterator[Stage]:
@@ -108,8 +153,11 @@ def _stage(step: Step) -> Stage:
 
 
 def _limit(metric: Metric) -> Limit:
+    peer = None if metric.from_ is None else Peer(metric.from_.kind, metric.from_.name)
     if metric.quantile is not None:
         severe = None if metric.rollback_at is None else parse_duration(str(metric.rollback_at))
-        return Limit(metric.name, parse_duration(metric.max or "0s"), severe, metric.quantile)
+        return Limit(metric.name, parse_duration(metric.max or "0s"), severe, metric.quantile, peer=peer)
     severe = None if metric.rollback_at is None else float(metric.rollback_at)
-    return Limit(metric.name, float(metric.min or 0), severe)
+    slower_than = parse_duration(metric.slower_than or "0s")
+    share = metric.min if metric.slower_than is None else metric.max_share
+    return Limit(metric.name, float(share or 0), severe, slower_than=slower_than, peer=peer)

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
-from canary.core.memory import Memory
-from canary.core.observed import Backend, Now, Observed, Side, Split
-from canary.core.phases import Trigger, move
+from canary.core.memory import Memory, trusted_state
+from canary.core.observed import Backend, Now, Observed, Ownership, Side, Split
+from canary.core.phases import Phase, Trigger, move
 from canary.core.plan import Plan
+from canary.core.scale import pods_needed
 from canary.core.state import Said, State, events_so_far
+from canary.core.workload import Workload
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -32,8 +34,49 @@ class Situation(msgspec.Struct, frozen=True):
     def serving_side(self) -> Side:
         return self.observed.side(self.state.serving)
 
+    @property
+    def workload(self) -> Workload | None:
+        """What runs, in managed mode; `None` in services mode."""
+        return self.observed.workload
+
+    @property
+    def wanted(self) -> str:
+        """The revision that is asked for: what the user's Deployment holds, or what runs behind the canary Service.
+
+        Empty while it is not known, or several are mixed.
+        """
+        if self.workload is not None:
+            return self.workload.candidate.revision if self.workload.candidate else ""
+        return self.observed.side(self.observed.plan.canary).revision if self.observed.plan else ""
+
+    @property
+    def wants_serving(self) -> bool:
+        """What serves already is asked for, and nothing else."""
+        if self.workload is not None:
+            return bool(self.wanted) and self.wanted == self.state.promoted
+        return self.observed.plan is not None and self.observed.plan.canary == self.state.serving
+
+    @property
+    def pods_needed(self) -> int:
+        """How many endpoints the canary must have before its weight may rise."""
+        return 1 if self.workload is None or self.plan is None else pods_needed(self.plan, self.state, self.workload)
+
     def reached(self, moment: float | None) -> bool:
         return moment is not None and self.now.monotonic >= moment
+
+
+def situation_of(observed: Observed, memory: Memory, now: Now) -> Situation | None:
+    """The situation of a split that is ours and has a state to be trusted; `None` of any other."""
+    state = trusted_state(observed, memory)
+    if observed.split is None or state is None or observed.split.ownership is not Ownership.OURS:
+        return None
+    return with_state(observed, memory, now, observed.split, state)
+
+
+def with_state(observed: Observed, memory: Memory, now: Now, split: Split, state: State) -> Situation:
+    """A promotion that was opened by a valid plan is finished by it."""
+    plan = observed.plan or (observed.last_plan if state.phase is Phase.PROMOTING else None)
+    return Situation(observed, split, state, memory, now, plan)
 
 
 def expected_backends(state: State) -> tuple[Backend, ...]:
@@ -57,11 +100,13 @@ def propose(
     the decision says `StableUnavailable` instead.
     """
     phase = move(s.state.phase, trigger) if trigger else s.state.phase
+    if s.workload is not None and phase is not s.state.phase:
+        fields["entered"] = s.state.seq + 1
     state = msgspec.structs.replace(s.state, phase=phase, said=said, earlier=events_so_far(s.state), **fields)
     backends = expected_backends(state)
     moves = backends != s.split.backends
     direction = _direction(s, state, moves=moves)
-    if direction is Direction.DOWN and s.serving_side.gone and refuge(s) is not None:
+    if direction is Direction.DOWN and stays(s):
         return Decision(outlook=stable_unavailable(s))
     guarded = guarded or direction is Direction.UP
     return Decision(Change(Act.UPDATE, state, backends, direction, moves, guarded, expires_at))
@@ -73,6 +118,11 @@ def _direction(s: Situation, state: State, *, moves: bool) -> Direction:
         return Direction.LEVEL
     before, after = s.split.weight_of(state.serving), 100 - state.weight
     return Direction.UP if after < before and not s.split.malformed else Direction.DOWN
+
+
+def stays(s: Situation) -> bool:
+    """What serves has no ready endpoint and the other side has some: traffic is not taken back."""
+    return s.serving_side.gone and refuge(s) is not None
 
 
 def refuge(s: Situation) -> Side | None:

@@ -65,8 +65,9 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `since` is when the current hold began, `moved` when a weight last changed, `window` the end of the last counted
     window. `pause` is empty, `Paused` or `ManualWeight`. `reason` and `note` say why a rollout ended. `label` is the
-    spec.revision that serves, `trial` the one under trial. `said` are the events of the last write,
-    `earlier` those of the writes before it.
+    spec.revision that serves, `trial` the one under trial. Managed mode only: `entered` is the `seq` of the write that
+    began the phase, `restart` says that the canary's pods must go first, for they have read an earlier configuration.
+    `said` are the events of the last write, `earlier` those of the writes before it.
     """
 
     v: int = STATE_VERSION
@@ -100,6 +101,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
     label: str = ""
     trial: str = ""
+    entered: int = 0
+    restart: bool = False
     said: tuple[Said, ...] = ()
     earlier: tuple[Earlier, ...] = ()
 

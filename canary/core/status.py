@@ -1,7 +1,7 @@
 """The status as a projection of the split's state: what people and GitOps tools read, never what is decided on.
 
 Polarity follows kstatus (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md): Reconciling,
-Stalled and Paused are there only while they are true, and Reconciling and Stalled never together.
+Stalled, Paused and the advisories are there only while they are true, Reconciling and Stalled never together.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from canary.api.canary import CanaryStatus, Condition, HistoryEntry, MetricStatus, Record
+from canary.core.advisories import advisories
 from canary.core.decision import Decision, Outlook
 from canary.core.memory import Memory
 from canary.core.observed import Now, Observed
 from canary.core.phases import RUNNING, Phase
 from canary.core.plan import Plan
 from canary.core.state import State
-from canary.core.verdict import Verdict, show
+from canary.core.verdict import Verdict, show, show_limit
 
 MAX_HISTORY = 10
 MAX_MESSAGE = 1024
@@ -44,10 +45,15 @@ def project(
     previous = subject.previous
     plan = observed.plan or observed.last_plan
     known = state or State(phase=Phase.INITIALIZING)
-    conditions = _conditions(observed, known, outlook, decided=state is not None)
+    gone = observed.deleting and state is None
+    conditions = [
+        *_conditions(observed, known, outlook, decided=state is not None),
+        *advisories(observed, known, memory, now, previous.conditions),
+    ]
     return CanaryStatus(
         observed_generation=subject.generation,
-        phase=phase_of(observed, known),
+        # Of a Canary that goes, and whose split is gone already, the last phase is all that can be said.
+        phase=previous.phase if gone and previous.phase else phase_of(observed, known),
         canary_weight=known.weight,
         step=known.step,
         steps=len(plan.stages) if plan else previous.steps,
@@ -122,8 +128,17 @@ def _promoted(observed: Observed, state: State, *, ready: str) -> str:
     """True only with Ready: whoever waits for it must not take what is still to come, or is wrong, for done."""
     if state.phase is Phase.ROLLED_BACK:
         return "False"
-    serves = observed.plan is not None and observed.plan.canary == state.serving
-    return "True" if ready == "True" and serves else "Unknown"
+    return "True" if ready == "True" and _serves(observed, state) else "Unknown"
+
+
+def _serves(observed: Observed, state: State) -> bool:
+    """What is asked for is what serves: in managed mode a revision, in services mode a Service."""
+    if observed.plan is None:
+        return False
+    if observed.workload is not None:
+        candidate = observed.workload.candidate
+        return candidate is not None and bool(candidate.revision) and candidate.revision == state.promoted
+    return observed.plan.canary == state.serving
 
 
 def _dated(condition: Condition, subject: Subject, now: Now) -> Condition:
@@ -151,7 +166,7 @@ def _metrics(plan: Plan | None, memory: Memory) -> tuple[MetricStatus, ...]:
                     verdict=metric.verdict,
                     canary=show(limit, metric.canary),
                     stable=show(limit, metric.stable),
-                    limit=f"max {show(limit, limit.limit)}" if limit.quantile else f"min {limit.limit:g}%",
+                    limit=show_limit(limit),
                     message=metric.message[:MAX_MESSAGE],
                 )
             )

@@ -90,7 +90,7 @@ class Client:
         path = resource.path(namespace, name, subresource)
         return decode((await self._read(path, None, timeout, attempts)).body, type)
 
-    async def get_bytes(
+    async def fetch(
         self,
         path: str,
         *,
@@ -98,9 +98,9 @@ class Client:
         timeout: float = 5.0,
         max_body: int = MAX_BODY,
         attempts: int = 1,
-    ) -> bytes:
-        """The raw body that any `path` answers with."""
-        return (await self._read(path, query, timeout, attempts, max_body)).body
+    ) -> Response:
+        """What any `path` answers with, as it came."""
+        return await self._read(path, query, timeout, attempts, max_body)
 
     async def list(
         self,
@@ -231,11 +231,15 @@ class Client:
         kind: PatchKind = PatchKind.MERGE,
         subresource: str | None = None,
         force: bool = False,
+        dry_run: bool = False,
         type: type[T] = JSON,
         timeout: float = 10.0,
     ) -> T:
-        """PATCH; `force` takes over fields that other managers own (server-side apply only)."""
-        query = {"force": "true"} if force else {}
+        """PATCH; `force` takes over fields that other managers own (server-side apply only).
+
+        With `dry_run` nothing is stored, and the answer is what would have been.
+        """
+        query = ({"force": "true"} if force else {}) | ({"dryRun": "All"} if dry_run else {})
         path = resource.path(namespace, name, subresource)
         answer = await self._write("PATCH", path, encode(patch), query, content_type=kind.value, timeout=timeout)
         return decode(answer.body, type)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
 from canary.kube.clock import Clock, SystemClock
 from canary.kube.credentials import BadConfig, Credentials, Kubeconfig, Token, TokenFile
@@ -65,7 +66,7 @@ class HttpTransport:
         if server_hostname is not None:
             self._options["server_hostname"] = server_hostname
         self._session = aiohttp.ClientSession(
-            connector=connector or aiohttp.TCPConnector(limit=0, ssl=_tls(ca_file)),
+            connector=connector or _connector(ca_file),
             # Inside a cluster the network is cheaper than the two ends' work of compression, and an answer that is
             # not compressed cannot be a bomb.
             headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
@@ -226,6 +227,11 @@ def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
 
 def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _connector(ca_file: str | None) -> aiohttp.TCPConnector:
+    # Else a connection that was given up waits for its peer's goodbye, even when the transport is closed.
+    return aiohttp.TCPConnector(limit=0, ssl=_tls(ca_file), enable_cleanup_closed=NEEDS_CLEANUP_CLOSED)
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext | bool:

@@ -36,6 +36,7 @@ from canary.kube.errors import (
 )
 from canary.kube.lease import micro_time
 from canary.kube.resources import EVENTS
+from canary.kube.token_bucket import Rate, TokenBucket
 
 # Limits of the API's validation: bytes of a note; characters of reason, action and instance; of an object's name.
 _NOTE = 1024
@@ -48,6 +49,8 @@ _REMEMBERED = 4096
 _TIMEOUT = 10.0
 # How often an event is refused for want of rights before it is given up.
 _DENIALS = 3
+RATE = Rate(burst=100.0, per_second=1.0)
+"""How often events of one reason are recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,6 @@ class Event:
     annotations: Mapping[str, str] = field(default_factory=dict)
     dedupe_id: str = ""
     terminal: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A token bucket: `burst` at once, then `per_second`."""
-
-    burst: float = 100.0
-    per_second: float = 1.0
 
 
 @dataclass(slots=True)
@@ -169,7 +164,7 @@ class EventRecorder:
         clock: Clock,
         rng: random.Random,
         capacity: int = 1000,
-        rate: Rate | None = None,
+        rate: Rate = RATE,
         attempts: int = 8,
         backoff: Backoff | None = None,
         on_error: Callable[[str, Exception], None] = _ignore,
@@ -181,7 +176,7 @@ class EventRecorder:
         self._clock = clock
         self._rng = rng
         self._capacity = capacity
-        self._rate = rate or Rate()
+        self._rate = rate
         self._attempts = attempts
         self._backoff = backoff or Backoff(base=1.0, cap=30.0)
         self._on_error = on_error
@@ -189,7 +184,7 @@ class EventRecorder:
         self._posting: _Entry | None = None
         self._denied = False
         self._known: OrderedDict[tuple[Any, ...], _Entry] = OrderedDict()
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -278,11 +273,11 @@ class EventRecorder:
         return _Entry(_key(event), namespace, name, body, event.terminal, unique, now, text)
 
     def _take_token(self, reason: str, now: float) -> bool:
-        tokens, since = self._buckets.get(reason, (self._rate.burst, now))
-        tokens = min(self._rate.burst, tokens + (now - since) * self._rate.per_second)
-        taken = tokens >= 1.0
-        self._buckets[reason] = (tokens - taken, now)
-        return taken
+        bucket = self._buckets.get(reason, TokenBucket(self._rate))
+        if bucket.wait(now):
+            return False
+        self._buckets[reason] = bucket.take(now)
+        return True
 
     def _enqueue(self, entry: _Entry) -> None:
         if len(self._queue) >= self._capacity and not self._make_room(entry):
@@ -290,6 +285,8 @@ class EventRecorder:
         entry.queued = True
         self._queue.append(entry)
         self._known[entry.key] = entry
+        # A series that begins anew takes the place of its forerunner, which may be next to be forgotten.
+        self._known.move_to_end(entry.key)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         self._idle.clear()

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
@@ -15,6 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from canary.kube.backoff import Backoff
 from canary.kube.clock import Clock
 from canary.kube.errors import Ambiguous, ApiError, ServerError, Throttled, Unreachable
+from canary.kube.transport import http_date
 
 T = TypeVar("T")
 
@@ -33,21 +33,13 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     try:
         seconds = float(int(value))
     except ValueError:
-        until = _http_date(value)
+        until = http_date(value)
         if until is None:
             return None
-        seconds = (until - (_http_date(headers.get("date", "")) or now)).total_seconds()
+        seconds = (until - (http_date(headers.get("date", "")) or now)).total_seconds()
     except OverflowError:
         seconds = LONGEST_DELAY
     return min(max(seconds, 0.0), LONGEST_DELAY)
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
 def may_pass(error: BaseException) -> bool:
@@ -67,6 +59,8 @@ def delay(attempt: int, error: BaseException | None, rng: random.Random) -> floa
 
 async def read(call: Callable[[], Awaitable[T]], *, attempts: int, clock: Clock, rng: random.Random) -> T:
     """Await `call()` up to `attempts` times while its error may pass; the last error is raised as it is."""
+    if attempts == 1:
+        return await call()
 
     def wait(state: RetryCallState) -> float:
         return delay(state.attempt_number, state.outcome.exception() if state.outcome else None, rng)

@@ -5,8 +5,8 @@
   event loop, and see the new state.
 - An object that was deleted and made anew under its name (another uid) is told as a removal and an addition.
 
-A store is fed by one or more sources (a watch per namespace, say), which must not overlap. It is not a history: two
-changes may arrive as one.
+A store is fed by one or more sources (a watch per namespace, say). They must not overlap, but for a while in which one
+takes the place of another: then the younger one's word counts. It is not a history: two changes may arrive as one.
 """
 
 from __future__ import annotations
@@ -117,6 +117,15 @@ class Store(Generic[T]):
     def _owns_elsewhere(self, key: Key, asking: Source[T]) -> bool:
         return any(key in source.keys for source in self._sources if source is not asking)
 
+    def _superseded(self, key: Key, source: Source[T]) -> bool:
+        """Whether a younger source has `key`: the watch that it replaces may lag behind."""
+        for other in reversed(self._sources):
+            if other is source:
+                break
+            if key in other.keys:
+                return True
+        return False
+
     def _commit(self, changes: Iterable[tuple[Key, T | None]]) -> None:
         """Apply all `changes`, then tell of those that were any."""
         told: list[tuple[Key, T | None, T | None]] = []
@@ -174,7 +183,8 @@ class Source(Generic[T]):
         """Add or change an object; the version that is stored already changes nothing."""
         key = key_of(obj)
         self.keys.add(key)
-        self._store._commit([(key, obj)])
+        if not self._store._superseded(key, self):
+            self._store._commit([(key, obj)])
 
     def remove(self, key: Key, uid: str) -> None:
         """Remove the object if it still is the one with `uid`: a late word of an older namesake changes nothing."""
@@ -191,16 +201,17 @@ class Source(Generic[T]):
         gone = [key for key in self.keys if key not in new and key not in keep]
         kept = [key for key in gone if self._store._owns_elsewhere(key, self)]
         self.keys = new.keys() | (self.keys & set(keep))
-        removals: list[tuple[Key, T | None]] = [(key, None) for key in gone if key not in kept]
+        changes: list[tuple[Key, T | None]] = [(key, None) for key in gone if key not in kept]
+        changes += ((key, obj) for key, obj in new.items() if not self._store._superseded(key, self))
         self.synced = True
         self._store._check_synced()
-        self._store._commit([*removals, *new.items()])
+        self._store._commit(changes)
 
     def withdraw(self) -> None:
         """Leave the store, and take along what no other source has put there meanwhile.
 
-        To put one watch in another's place without a gap: stop the old one, start the new one, and withdraw the old
-        source when the new one is synced.
+        To put one watch in another's place without a gap: start the new one, stop the old one when the new one is
+        synced, and withdraw the old source.
         """
         self._store._forget(self)
         self._drop(list(self.keys))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 MAX_BODY = 16 * 1024 * 1024
@@ -21,6 +23,22 @@ class Response:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def served_at(self) -> datetime | None:
+        """The time by the clock of whoever answered (RFC 9110, 6.6.1), and of caches since then (RFC 9111, 5.1)."""
+        said = http_date(self.headers.get("date", ""))
+        age = self.headers.get("age", "")
+        return said + timedelta(seconds=int(age)) if said and age.isdecimal() and len(age) < 10 else said
+
+
+def http_date(value: str) -> datetime | None:
+    """The moment that a header names, or `None` for what is no date."""
+    try:
+        parsed = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
 class Transport(Protocol):

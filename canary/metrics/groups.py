@@ -1,4 +1,6 @@
-"""Metrics windows for many canaries with few calls: one list call per window for each (namespace, kind, interval).
+"""Metrics windows for many canaries with few calls: one per window for each (source, namespace, kind, interval).
+
+Each peer whose requests somebody judges by themselves is one more.
 
 Subscribers get one `Reading` per window. A `Window` spans from the earliest moment that the source can have counted
 from (sent - interval) to the latest that it can have counted to (the answer). The next call of a group leaves one
@@ -11,13 +13,13 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from canary.core.window import Missing, Reading, SourceFailure, Window
+from canary.core.window import Missing, Peer, Reading, Sides, SourceFailure, Window
 from canary.kube.clock import Clock
-from canary.metrics.source import Answer, Source, SourceError, side
+from canary.metrics.source import Answer, Asked, Readings, Source, SourceError, side
 
 MAX_TIMEOUT = 10.0
 """Seconds that a call may take at most; never longer than the interval."""
@@ -34,18 +36,28 @@ _EARLY = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whose numbers are wanted: workloads of one kind in one namespace, and how many seconds a window has."""
+    """Whose numbers are wanted: workloads of one kind in one namespace, and how many seconds a window has.
+
+    `source` is the name of who measures; the requests of each of the `peers` are wanted by themselves, too.
+    """
 
     namespace: str
     kind: str
     interval: float
     stable: tuple[str, ...]
     canary: tuple[str, ...]
+    source: str = "SMI"
+    peers: tuple[Peer, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.stable + self.canary
 
 
 class GroupKey(NamedTuple):
     """`seconds` are whole, since that is what the metrics API can be asked for."""
 
+    source: str
     namespace: str
     kind: str
     seconds: int
@@ -53,7 +65,7 @@ class GroupKey(NamedTuple):
 
 def group_of(target: Target) -> GroupKey:
     """The group that serves `target`; an interval with a fraction is rounded up."""
-    return GroupKey(target.namespace, target.kind, max(1, math.ceil(target.interval)))
+    return GroupKey(target.source, target.namespace, target.kind, max(1, math.ceil(target.interval)))
 
 
 @dataclass(slots=True)
@@ -78,9 +90,9 @@ class MetricsGroups:
     """
 
     def __init__(
-        self, source: Source, *, clock: Clock, rng: random.Random, on_reading: Callable[[Hashable], None]
+        self, sources: Mapping[str, Source], *, clock: Clock, rng: random.Random, on_reading: Callable[[Hashable], None]
     ) -> None:
-        self._source = source
+        self._sources = sources
         self._clock = clock
         self._rng = rng
         self._on_reading = on_reading
@@ -149,23 +161,38 @@ class MetricsGroups:
             wait = await self._call(group)
 
     async def _call(self, group: _Group) -> float:
-        """One call, delivered to everyone; returns after how many seconds the next one may leave."""
-        namespace, kind, seconds = group.key
+        """One window, delivered to everyone; returns after how many seconds the next one may leave."""
+        seconds = group.key.seconds
         sent = self._clock.monotonic()
+        names = frozenset(name for member in group.members.values() for name in member.target.names)
+        whole = await self._read(group.key, names, None)
+        if isinstance(whole, SourceFailure):
+            self._deliver(group, lambda _: whole)
+            return seconds * self._rng.uniform(0.5, 1.0)
+        edges = await self._edges(group, names)
+        end, wall_end = self._clock.monotonic(), self._clock.now().timestamp()
+        reach = max(answer.reach for answer in (whole, *edges.values()) if isinstance(answer, Answer))
+        # A timer that fires early by a rounding error must not make two windows overlap.
+        span = _Span(max(sent - seconds, group.last_end) - reach, end, wall_end)
+        group.last_end = end
+        self._deliver(group, lambda member: _reading(member, whole.readings, edges, span))
+        return seconds
+
+    async def _edges(self, group: _Group, names: frozenset[str]) -> dict[Peer, Answer | SourceFailure]:
+        """What each peer sees that somebody in the group wants; all at once."""
+        peers = tuple({peer: None for member in group.members.values() for peer in member.target.peers})
+        answers = await asyncio.gather(*(self._read(group.key, names, peer) for peer in peers))
+        return dict(zip(peers, answers, strict=True))
+
+    async def _read(self, key: GroupKey, names: frozenset[str], peer: Peer | None) -> Answer | SourceFailure:
+        name, namespace, kind, seconds = key
         try:
-            answer = await self._source.read(namespace, kind, seconds, timeout=min(seconds, MAX_TIMEOUT))
+            asked = Asked(namespace, kind, seconds, names, peer)
+            return await self._sources[name].read(asked, timeout=min(seconds, MAX_TIMEOUT))
         except Exception as error:
             # A defect in a source must look like a failing source to those who wait for it, not like silence.
             words = str(error) if isinstance(error, SourceError) else f"reading the metrics failed: {error!r}"
-            failure = SourceFailure(self._clock.monotonic(), self._clock.now().timestamp(), words)
-            self._deliver(group, lambda _: failure)
-            return seconds * self._rng.uniform(0.5, 1.0)
-        end, wall_end = self._clock.monotonic(), self._clock.now().timestamp()
-        # A timer that fires early by a rounding error must not make two windows overlap.
-        start = max(sent - seconds, group.last_end)
-        group.last_end = end
-        self._deliver(group, lambda member: _window(member, answer, start, end, wall_end))
-        return seconds
+            return SourceFailure(self._clock.monotonic(), self._clock.now().timestamp(), words)
 
     def _deliver(self, group: _Group, reading: Callable[[_Subscription], Reading]) -> None:
         for key, member in tuple(group.members.items()):
@@ -174,10 +201,31 @@ class MetricsGroups:
                 self._on_reading(key)
 
 
-def _window(member: _Subscription, answer: Answer, start: float, end: float, wall_end: float) -> Window:
+class _Span(NamedTuple):
+    """From when to when an answer can have counted."""
+
+    start: float
+    end: float
+    wall_end: float
+
+
+def _reading(
+    member: _Subscription, whole: Readings, edges: Mapping[Peer, Answer | SourceFailure], span: _Span
+) -> Reading:
     """A subscriber who joined a running group learns from its first answer that the source works, and no more."""
-    if start < member.since - _EARLY:
-        return Window(start, end, wall_end, BEFORE_SUBSCRIPTION, BEFORE_SUBSCRIPTION)
-    target = member.target
-    canary, stable = (side(answer, target.kind, target.namespace, names) for names in (target.canary, target.stable))
-    return Window(start, end, wall_end, canary, stable)
+    if span.start < member.since - _EARLY:
+        return Window(*span, BEFORE_SUBSCRIPTION, BEFORE_SUBSCRIPTION)
+    seen: dict[Peer, Sides] = {}
+    for peer in member.target.peers:
+        answer = edges.get(peer)
+        if isinstance(answer, SourceFailure):
+            # Who needs this edge has no whole window without it.
+            return answer
+        if answer is not None:
+            seen[peer] = _sides(member.target, answer.readings)
+    return Window(*span, *_sides(member.target, whole), seen)
+
+
+def _sides(target: Target, readings: Readings) -> Sides:
+    canary, stable = (side(readings, target.kind, target.namespace, names) for names in (target.canary, target.stable))
+    return Sides(canary, stable)

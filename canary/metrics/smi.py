@@ -103,6 +103,26 @@ def parse(
     return _Readings(found, _Reader(window, now, latency_unit))
 
 
+def parse_edges(
+    body: bytes, *, window: float, now: float | None = None, latency_unit: LatencyUnit = "Auto"
+) -> Mapping[Series, SideReading]:
+    """The readings in the edges of one workload, by whom it has sent requests to; see `parse`.
+
+    What an item says of requests that the workload itself received is left out.
+    """
+    found: dict[Series, list[_Item | None]] = {}
+    for raw in _items(body):
+        item = _item(raw)
+        edge = item.edge if item else None
+        if edge is None or edge.resource is None:
+            raise SourceError("the metrics API answered an edge that names nobody")
+        if edge.direction == "to":
+            other = edge.resource
+            found.setdefault(series_of(other.kind, other.namespace, other.name), []).append(item)
+    reader = _Reader(window, now, latency_unit)
+    return {series: reader.series(items) for series, items in found.items()}
+
+
 class _Readings(Mapping[Series, SideReading]):
     """Items are read when somebody asks for them: a namespace may have many workloads and one Canary."""
 

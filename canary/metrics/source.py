@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from canary.core.window import Missing, Quantile, Sample, SideReading
+from canary.core.window import Bucket, Missing, Peer, Quantile, Sample, SideReading
 
 NO_SERIES = Missing("no series")
 """The source answered and does not know the workload."""
@@ -26,7 +26,27 @@ def series_of(kind: str, namespace: str, name: str) -> Series:
     return Series(kind.casefold(), namespace, name)
 
 
-Answer = Mapping[Series, SideReading]
+Readings = Mapping[Series, SideReading]
+
+
+class Asked(NamedTuple):
+    """What is asked of a source: numbers of workloads of one `kind`, over the last whole `seconds`.
+
+    `names` are those that somebody wants; a source may answer for more. With a `peer`, only requests from it count.
+    """
+
+    namespace: str
+    kind: str
+    seconds: int
+    names: frozenset[str]
+    peer: Peer | None = None
+
+
+class Answer(NamedTuple):
+    """What a source answered. Counts may reach back `reach` seconds before the window that was asked for."""
+
+    readings: Readings
+    reach: float = 0.0
 
 
 class SourceError(Exception):
@@ -34,11 +54,8 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    async def read(self, namespace: str, kind: str, seconds: int, *, timeout: float) -> Answer:
-        """What every workload of `kind` in `namespace` answered in the last `seconds`.
-
-        Raises `SourceError`, after `timeout` seconds at the latest.
-        """
+    async def read(self, asked: Asked, *, timeout: float) -> Answer:
+        """What the workloads answered. Raises `SourceError`, after `timeout` seconds at the latest."""
         ...
 
 
@@ -46,8 +63,9 @@ def combined(readings: Iterable[SideReading]) -> SideReading:
     """Several workloads as one side: requests are summed, and a latency is that of the slowest workload.
 
     Quantiles cannot be added; the largest of the known ones is never below the true quantile of all requests
-    together, so that it can only err towards caution. A workload without requests adds nothing. One that has numbers
-    which cannot be used makes the whole side unusable: the rest would be taken for all.
+    together, so that it can only err towards caution. Histograms can be added where their bounds are the same; else the
+    side has none. A workload without requests adds nothing. One that has numbers which cannot be used makes the whole
+    side unusable: the rest would be taken for all.
     """
     readings = tuple(readings)
     samples = [reading for reading in readings if isinstance(reading, Sample)]
@@ -61,10 +79,19 @@ def combined(readings: Iterable[SideReading]) -> SideReading:
     for sample in samples:
         for quantile, seconds in sample.latency.items():
             latency[quantile] = max(seconds, latency.get(quantile, 0.0))
-    return Sample(sum(sample.success for sample in samples), sum(sample.failure for sample in samples), latency)
+    success, failure = sum(sample.success for sample in samples), sum(sample.failure for sample in samples)
+    return Sample(success, failure, latency, _added([sample.histogram for sample in samples]))
 
 
-def side(answer: Answer, kind: str, namespace: str, names: tuple[str, ...]) -> SideReading:
+def _added(histograms: list[tuple[Bucket, ...]]) -> tuple[Bucket, ...]:
+    """One histogram of the requests of all; empty when their bounds differ, or one of them is unknown."""
+    bounds = {tuple(le for le, _ in histogram) for histogram in histograms}
+    if len(bounds) != 1:
+        return ()
+    return tuple(Bucket(column[0][0], sum(count for _, count in column)) for column in zip(*histograms, strict=True))
+
+
+def side(answer: Readings, kind: str, namespace: str, names: tuple[str, ...]) -> SideReading:
     """The reading of the workloads `names` together; none known is a `Missing` that names them."""
     reading = combined(answer.get(series_of(kind, namespace, name), NO_SERIES) for name in names)
     if reading == NO_SERIES:

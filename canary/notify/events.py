@@ -28,6 +28,24 @@ def announce(recorder: EventRecorder, canary: Canary, split: Reference, state: S
             _announce(recorder, canary, split, write)
 
 
+def announce_restored(recorder: EventRecorder, canary: Canary, deployment: str, revision: str, *, copy: bool) -> None:
+    """A promoted pod template was put back: into the user's Deployment, or, with `copy`, into the stable one."""
+    why = "what was promoted serves" if copy else "the Canary is being deleted, and nothing else may take its traffic"
+    recorder.record(
+        Event(
+            regarding=reference(canary),
+            related=Reference("apps/v1", "Deployment", deployment, canary.metadata.namespace),
+            reason="TemplateRestored",
+            action="Restore",
+            note=f"the pod template of {revision} was put back into Deployment {deployment}: {why}",
+            type="Warning" if copy else "Normal",
+            annotations={f"{GROUP}/revision": revision},
+            dedupe_id=f"{canary.metadata.uid}/{deployment}/{revision}",
+            terminal=True,
+        )
+    )
+
+
 def _announce(recorder: EventRecorder, canary: Canary, split: Reference, write: Earlier) -> None:
     for said in write.said:
         recorder.record(

@@ -22,16 +22,22 @@ from canary.api.crd import crd as canary_crd
 from canary.kube.client import Client, PatchKind
 from canary.kube.clock import Clock
 from canary.kube.resources import (
+    AUTOSCALERS,
+    CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
     NAMESPACES,
+    NETWORK_POLICIES,
     PODS,
+    SECRETS,
     SERVICES,
     Resource,
 )
 from canary.sandbox.apiserver.direct import DirectTransport
 from canary.sandbox.apiserver.http import RunningServer, serve
 from canary.sandbox.apiserver.server import ApiServer
+from canary.sandbox.autoscaling import AutoscalerController, Utilization
 from canary.sandbox.mesh.http_mesh import HttpMesh
 from canary.sandbox.mesh.modelled import ModelledMesh
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS, Route
@@ -54,7 +60,20 @@ CANARIES = Resource(names.GROUP, names.VERSION, names.PLURAL, names.KIND)
 _FIELD_MANAGER = "canary-sandbox"
 _RESOURCES: dict[str, Resource] = {
     each.kind: each
-    for each in (NAMESPACES, SERVICES, PODS, DEPLOYMENTS, TRAFFIC_SPLITS, CANARIES, CUSTOM_RESOURCE_DEFINITIONS)
+    for each in (
+        NAMESPACES,
+        SERVICES,
+        PODS,
+        DEPLOYMENTS,
+        TRAFFIC_SPLITS,
+        CANARIES,
+        CUSTOM_RESOURCE_DEFINITIONS,
+        CONFIG_MAPS,
+        SECRETS,
+        AUTOSCALERS,
+        DISRUPTION_BUDGETS,
+        NETWORK_POLICIES,
+    )
 }
 
 
@@ -62,7 +81,8 @@ class EmbeddedCluster:
     """Use as an async context manager; everything stops at the end of the block.
 
     `start_delay` is the time in seconds from a pod's creation to its readiness. `model_seed` makes the counts of
-    `Mesh.MODELLED` random; without it they are expected values.
+    `Mesh.MODELLED` random; without it they are expected values. With `autoscaling` autoscalers act and read the use of
+    cpu from it; one that always says `None` leaves them their bounds.
     """
 
     def __init__(
@@ -73,12 +93,17 @@ class EmbeddedCluster:
         mesh: Mesh = Mesh.NONE,
         start_delay: float = 1.0,
         model_seed: int | None = None,
+        autoscaling: Utilization | None = None,
     ) -> None:
         self.clock = clock
         self._rng = rng
         self.server = ApiServer(clock, rng)
         self.client = self.client_for(_FIELD_MANAGER)
         self.workloads = WorkloadController(self.client_for("kube-controller-manager"), clock, rng, start_delay)
+        self.autoscalers: AutoscalerController | None = None
+        if autoscaling is not None:
+            agent = "kube-controller-manager/horizontal-pod-autoscaler"
+            self.autoscalers = AutoscalerController(self.client_for(agent), clock, rng, autoscaling)
         self.model: ModelledMesh | None = None
         self.mesh: HttpMesh | None = None
         if mesh is Mesh.MODELLED:
@@ -98,6 +123,8 @@ class EmbeddedCluster:
         for definition in (canary_crd(), traffic_split_crd()):
             await self.client.create(CUSTOM_RESOURCE_DEFINITIONS, definition)
         self._start(self.workloads.run())
+        if self.autoscalers is not None:
+            self._start(self.autoscalers.run())
         if self._mesh is not None:
             self.server.aggregate(GROUP, VERSION, RESOURCES, MetricsApi(self._mesh, self.clock))
             self._start(self._mesh.run())

@@ -29,8 +29,11 @@ from canary.core.state import State, decode_state
 from canary.kube.client import Client, PatchKind
 from canary.kube.clock import Clock, LoopClock
 from canary.metrics.smi_source import SmiSource
+from canary.metrics.sources import Offer, Sources
+from canary.sandbox import managed_app
 from canary.sandbox.apiserver.direct import DirectTransport
 from canary.sandbox.app import App, Release
+from canary.sandbox.autoscaling import Utilization
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.judges import JudgeUnavailable, consistent
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
@@ -54,7 +57,8 @@ class Simulation:
 
     `blind` is the oracle's; see there. `latency` gives the seconds of each way of a controller's request, and `lag` how
     far behind the front end of the API server is that it opens a watch at. `judged` is whether what Argo CD, Flux and
-    kubectl would make of each status is looked at, too.
+    kubectl would make of each status is looked at, too, and `skewed` whether the clocks of processes disagree.
+    `autoscaling` is the cluster's; see there.
     """
 
     rng: random.Random
@@ -68,7 +72,10 @@ class Simulation:
     latency: Callable[[], float] | None = None
     lag: Callable[[], float] | None = None
     judged: bool = True
+    skewed: bool = False
+    autoscaling: Utilization | None = None
     cluster: EmbeddedCluster = field(init=False)
+    judgement: Oracle = field(init=False)
     processes: list[Process] = field(default_factory=list, init=False)
     _born: list[Process] = field(default_factory=list, init=False)
 
@@ -77,7 +84,12 @@ class Simulation:
             # The world's time, also where a process with clocks of its own looks at it.
             self.clock = LoopClock(EPOCH, asyncio.get_running_loop())
         self.cluster = EmbeddedCluster(
-            self.clock, self.rng, mesh=Mesh.MODELLED, start_delay=1.0, model_seed=self.model_seed
+            self.clock,
+            self.rng,
+            mesh=Mesh.MODELLED,
+            start_delay=1.0,
+            model_seed=self.model_seed,
+            autoscaling=self.autoscaling,
         )
         await self.cluster.__aenter__()
         await self.cluster.apply(self.app.namespace_manifest())
@@ -88,7 +100,8 @@ class Simulation:
             await process.bury()
         await self.cluster.__aexit__(*args)
         if args[0] is None:
-            self.oracle().check()
+            self.judgement = self.oracle()
+            self.judgement.check()
             contradictions = self.contradictions() if self.judged else []
             assert not contradictions, "\n".join(contradictions)
             complaints = [f"{process.identity}: {words}" for process in self._born for words in process.complaints]
@@ -96,7 +109,15 @@ class Simulation:
 
     def oracle(self) -> Oracle:
         """The invariants, judged over every write so far."""
-        judge = Oracle(self.app.namespace, self.app.name, self.app.name, self.blind)
+        judge = Oracle(
+            self.app.namespace,
+            self.app.name,
+            self.app.name,
+            self.blind,
+            self.cluster.server.answered,
+            self.skewed,
+            frozenset(process.identity for process in self._born),
+        )
         return judge.feed(self.cluster.server.commits)
 
     def contradictions(self) -> list[str]:
@@ -120,11 +141,12 @@ class Simulation:
 
     async def start_app(self, *releases: Release) -> None:
         """Run these releases; the root Service selects the first one."""
-        manifests = [self.app.root(releases[0], rate=self.rate)]
-        for release in releases:
-            manifests += [self.app.service(release), self.app.deployment(release)]
-        await self.cluster.apply(*manifests)
+        await self.cluster.apply(*self.services(*releases), *map(self.app.deployment, releases))
         await self.cluster.ready(self.app.namespace, *(self.app.backend(release.version) for release in releases))
+
+    def services(self, *releases: Release) -> list[dict[str, Any]]:
+        """The root Service, which selects the first release, and the Service of each."""
+        return [self.app.root(releases[0], rate=self.rate), *map(self.app.service, releases)]
 
     def canary(self, stable: str, canary: str, **overrides: Any) -> dict[str, Any]:
         """A Canary between two releases with short steps; `overrides` replace fields of the spec."""
@@ -137,6 +159,26 @@ class Simulation:
         }
         metadata = {"name": self.app.name, "namespace": self.app.namespace}
         return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {**spec, **overrides}}
+
+    async def start_managed(
+        self, release: Release, *manifests: dict[str, Any], replicas: int = 3, root: bool = True, **deployment: Any
+    ) -> None:
+        """Run one Deployment behind a root Service, as before anybody thought of canaries; `manifests` go first.
+
+        With `root` false there is no root Service. The rest is as in `managed_app.deployment`.
+        """
+        service = [managed_app.root(self.app, rate=self.rate)] if root else []
+        workload = managed_app.deployment(self.app, release, replicas=replicas, **deployment)
+        await self.cluster.apply(*manifests, *service, workload)
+        await self.cluster.ready(self.app.namespace, self.app.name)
+
+    def managed_canary(self, **overrides: Any) -> dict[str, Any]:
+        """A Canary of that Deployment with short steps; `overrides` replace fields of the spec."""
+        return managed_app.canary(self.app, **overrides)
+
+    async def release(self, release: Release, **deployment: Any) -> None:
+        """Push a new pod template, as Git or a person does; see `managed_app.deployment`."""
+        await self.cluster.apply(managed_app.deployment(self.app, release, **deployment))
 
     async def apply(self, *manifests: dict[str, Any]) -> None:
         await self.cluster.apply(*manifests)
@@ -156,7 +198,7 @@ class Simulation:
         controller = Controller(
             Settings(identity=identity, leader_elect=self.leader_elect, lease_namespace=self.app.namespace),
             client,
-            SmiSource(client, clock=clock),
+            Sources({"SMI": Offer(SmiSource(client, clock=clock))}),
             clock=clock,
             rng=random.Random(self.rng.random()),
             telemetry=self.telemetry,
@@ -177,9 +219,12 @@ class Simulation:
         client = self.cluster.client_for(manager)
         await client.patch(TRAFFIC_SPLITS, self.app.name, patch, self.app.namespace, kind=PatchKind.MERGE)
 
-    def object(self, plural: str) -> dict[str, Any] | None:
-        """The Canary (`canaries`) or split (`trafficsplits`) as stored, or `None`."""
-        for commit in reversed(self.cluster.server.commits.of(plural, self.app.namespace, self.app.name)):
+    def object(self, plural: str, name: str = "") -> dict[str, Any] | None:
+        """The Canary (`canaries`), the split (`trafficsplits`) or another object as stored, or `None`.
+
+        Without a `name` it is the application's.
+        """
+        for commit in reversed(self.cluster.server.commits.of(plural, self.app.namespace, name or self.app.name)):
             return commit.new
         return None
 

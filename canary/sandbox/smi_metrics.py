@@ -18,11 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
 
-from canary.api.duration import parse_duration
+from canary.api.duration import go_duration, parse_duration
+from canary.api.quantity import quantity
 from canary.kube.clock import Clock
 from canary.kube.transport import Response
 from canary.sandbox.apiserver.request import Request
@@ -56,6 +59,11 @@ class MetricsApi:
         self._observations, self._clock = observations, clock
 
     def __call__(self, request: Request) -> Response:
+        response = self._answer(request)
+        date = format_datetime(self._clock.now(), usegmt=True)
+        return replace(response, headers={**response.headers, "date": date})
+
+    def _answer(self, request: Request) -> Response:
         if request.method != "GET":
             return _answer(405, {"error": "Method not allowed"})
         parts = [part for part in request.path.removeprefix(_ROOT).split("/") if part]
@@ -134,21 +142,6 @@ def window_of(text: str) -> int:
         return math.floor(parse_duration(text) + 1e-9)
     except ValueError:
         return DEFAULT_WINDOW
-
-
-def quantity(value: float) -> str:
-    """A Kubernetes quantity with at most three decimals: `12`, or `12345m`."""
-    thousandths = round(value * 1000.0)
-    return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
-
-
-def go_duration(seconds: int) -> str:
-    """A duration as Go prints it: `30s`, `1m0s`, `1h0m0s`."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes}m{rest}s"
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def _answer(status: int, body: Any) -> Response:

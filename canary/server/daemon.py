@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
@@ -22,7 +22,8 @@ from canary.kube.credentials import BadConfig
 from canary.kube.http import connect
 from canary.kube.observed_transport import ObservedTransport
 from canary.kube.transport import Transport
-from canary.metrics.smi_source import SmiSource
+from canary.metrics.prometheus.http import BadAddress
+from canary.metrics.proxies.source import ProxyPod
 from canary.server import health, logs
 from canary.server.health import Heartbeat
 from canary.server.http import CannotListen, application, listening
@@ -30,10 +31,12 @@ from canary.server.journal import Journal
 from canary.server.metrics import Metrics
 from canary.server.process import readings
 from canary.server.settings import Settings
+from canary.server.sources import Installed
 from canary.server.telemetry import Told
 
 PATIENCE = 9.0
 """Seconds from the first signal to the end, whatever hangs: a Lease that was not released runs out by itself."""
+USER_AGENT = f"canary-controller/{__version__}"
 _log = structlog.get_logger("canary.server")
 
 
@@ -47,7 +50,7 @@ async def run(settings: Settings) -> int:
     logs.configure(writer, level=settings.log_level, form=settings.log_format, color=sys.stderr.isatty())
     try:
         await _run(settings, writer)
-    except (BadConfig, CannotListen) as error:
+    except (BadAddress, BadConfig, CannotListen) as error:
         _log.error("cannot start", error=str(error))
         return 1
     except DrainTimeout as error:
@@ -70,12 +73,13 @@ class DrainTimeout(Exception):
 
 async def _run(settings: Settings, writer: logs.LineWriter) -> None:
     clock = SystemClock()
-    transport = await connect(
-        settings.kubeconfig, settings.context, settings.in_cluster, f"canary-controller/{__version__}", clock=clock
-    )
-    process = Process(settings, transport, clock=clock, rng=random.Random(), writer=writer)
+    transport = await connect(settings.kubeconfig, settings.context, settings.in_cluster, USER_AGENT, clock=clock)
     try:
-        await process.run()
+        process = Process(settings, transport, clock=clock, rng=random.Random(), writer=writer)
+        try:
+            await process.run()
+        finally:
+            await process.close()
     finally:
         await transport.close()
 
@@ -94,10 +98,11 @@ class Process:
         )
         self.transport = ObservedTransport(transport, clock=clock, observe=self.metrics.called)
         client = Client(self.transport, clock=clock, rng=rng, field_manager=CONTROLLER_MANAGER)
+        self._installed = Installed(settings.sources, client, self._pods, clock=clock, user_agent=USER_AGENT)
         self.controller = Controller(
             _for_controller(settings),
             client,
-            SmiSource(client, clock=clock, latency_unit=settings.latency_unit),
+            self._installed.sources,
             clock=clock,
             rng=rng,
             telemetry=telemetry(self.metrics),
@@ -106,6 +111,13 @@ class Process:
         self.url = ""
         self.application = application(live=self.live, ready=self.ready, metrics=self.metrics)
         self._stopping = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close the connections to metrics sources; the transport is whoever's who gave it."""
+        await self._installed.close()
+
+    def _pods(self, namespace: str, kind: str, names: frozenset[str]) -> Mapping[str, tuple[ProxyPod, ...]]:
+        return self.controller.world.proxies(namespace, kind, names)
 
     def stop(self) -> None:
         """Let running reconciles finish, release the Lease, end."""
@@ -184,6 +196,7 @@ def _for_controller(settings: Settings) -> app.Settings:
         lease_namespace=settings.lease_namespace,
         lease_name=settings.lease_name,
         lease_timing=settings.lease_timing,
+        track_secrets=settings.track_secrets,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from canary.kube.lease import LeaseTiming
-from canary.metrics.smi import LatencyUnit
+from canary.server.sources import SourceSettings
 
 LogFormat: TypeAlias = Literal["json", "console"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -51,6 +51,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     workers: int = 16
+    track_secrets: bool = False
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
-    latency_unit: LatencyUnit = "Auto"
+    sources: SourceSettings = field(default_factory=SourceSettings)

@@ -60,7 +60,7 @@ class Fence:
         """
         path = versions.resource(version).path(owner.namespace, owner.root)
         try:
-            body = await self._client.get_bytes(path, timeout=READ_TIMEOUT)
+            body = (await self._client.fetch(path, timeout=READ_TIMEOUT)).body
         except NotFound as error:
             if versions.resource_missing(error):
                 raise ResourceGone(str(error)) from error
@@ -83,11 +83,28 @@ class Fence:
         )
         if change.expires_at is not None and self._clock.monotonic() > change.expires_at:
             raise TooOld("the verdict, or what was read for it, is too old to raise on")
+        if change.act is Act.DELETE and live is not None:
+            await self._delete(version, owner, live)
+            return live
         try:
             return _live(await self._send(version, owner, live, change, state), owner)
         except (Ambiguous, ServerError) as error:
             # A 5xx may come from a proxy after the server has committed, so it is as open as a broken connection.
             return await self._settle(version, owner, change, state, error)
+
+    async def _delete(self, version: Version, owner: Owner, live: Live) -> None:
+        """Let the split go, if it still is what was read."""
+        metadata = live.object.metadata
+        try:
+            await self._client.delete(
+                versions.resource(version), owner.root, owner.namespace, uid=metadata.uid,
+                resource_version=metadata.resource_version, timeout=WRITE_TIMEOUT,
+            )  # fmt: skip
+        except NotFound:
+            return
+        except (Ambiguous, ServerError):
+            if await self.read(version, owner) is not None:
+                raise
 
     async def _send(self, version: Version, owner: Owner, live: Live | None, change: Change, state: State) -> bytes:
         resource = versions.resource(version)

@@ -149,7 +149,7 @@ class Discovery:
 
     async def _read(self) -> Served:
         try:
-            group = decode(await self._client.get_bytes(f"/apis/{GROUP}", attempts=3), _ApiGroup)
+            group = decode((await self._client.fetch(f"/apis/{GROUP}", attempts=3)).body, _ApiGroup)
         except NotFound as error:
             raise NoTrafficSplit(
                 f"the API server has no {GROUP}: install the TrafficSplit CustomResourceDefinition of the mesh"

@@ -7,13 +7,11 @@ from typing import NamedTuple
 import msgspec
 
 from canary.api.kinds import TrafficSplit
-from canary.api.names import CANARY_LABEL, MANAGED_BY_LABEL, OWNER_ANNOTATION, STATE_ANNOTATION
+from canary.api.names import CANARY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION, STATE_ANNOTATION
 from canary.core.observed import Backend, Ownership, Split
 from canary.core.state import UnknownVersion, decode_state
 from canary.traffic.foreign import field_manager_of_backends, foreign_claim
 from canary.traffic.weights import UnreadableWeights, read_weights
-
-MANAGED_BY = "canary"
 
 
 class Owner(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -73,9 +73,17 @@ def side_of(
     root: Service | None,
     *,
     known: bool,
+    looping: Collection[str] = (),
 ) -> Side:
-    """The view of one Service. Its pod hashes are unknown while a ready pod has not been looked at."""
-    endpoints = ready_endpoints(slices)
+    """The view of one Service. Its pod hashes are unknown while a ready pod has not been looked at.
+
+    Pods that are `looping`, by name, crash again and again: they are not ready, whatever their probes say.
+    """
+    endpoints = {
+        address: endpoint
+        for address, endpoint in ready_endpoints(slices).items()
+        if endpoint.target_ref is None or endpoint.target_ref.name not in looping
+    }
     names = pod_names(endpoints)
     facts = [pods[pod] for pod in names if pod in pods]
     hashes: tuple[str, ...] | None = None

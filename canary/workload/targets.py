@@ -33,5 +33,16 @@ def workloads_of(stable: dict[str, PodFacts], canary: dict[str, PodFacts]) -> Wo
     return Workloads("Pod", tuple(sorted(stable)), tuple(sorted(canary)))
 
 
+def workload_name(kind: str, service: str, pod: str, facts: PodFacts | None) -> str:
+    """Which workload of a kind a pod behind a Service belongs to; empty for none, or when nobody has looked yet."""
+    match kind.casefold():
+        case "service":
+            return service
+        case "pod":
+            return pod
+        case other:
+            return facts.owner if facts is not None and facts.kind.casefold() == other else ""
+
+
 def _owners(facts: Iterable[PodFacts]) -> set[tuple[str, str]]:
     return {(fact.kind, fact.owner) for fact in facts}

@@ -5,6 +5,7 @@ Sources: the Kubernetes reference of kube-apiserver and kube-controller-manager;
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ CONTROLLERS = (
     "statefulset-controller",
     "endpoints-controller",
     "endpointslice-controller",
+    # Without a metrics API it keeps replicas within an autoscaler's bounds, and no more.
+    "horizontal-pod-autoscaler-controller",
+    "disruption-controller",
     "garbage-collector-controller",
     "namespace-controller",
     "serviceaccount-controller",
@@ -88,7 +92,8 @@ def kube_apiserver(ports: Ports, files: Files) -> list[str | Path]:
     ]
 
 
-def kube_controller_manager(kubeconfig: Path, files: Files) -> list[str | Path]:
+def kube_controller_manager(kubeconfig: Path, files: Files, without: Collection[str] = ()) -> list[str | Path]:
+    controllers = (name for name in CONTROLLERS if name not in without)
     return [
         "kube-controller-manager",
         f"--kubeconfig={kubeconfig}",
@@ -96,5 +101,6 @@ def kube_controller_manager(kubeconfig: Path, files: Files) -> list[str | Path]:
         "--use-service-account-credentials=false",
         "--secure-port=0",
         f"--service-account-private-key-file={files.service_account_key}",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={','.join(controllers)}",
+        "--horizontal-pod-autoscaler-sync-period=1s",
     ]

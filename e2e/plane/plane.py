@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -47,19 +47,16 @@ class Plane:
             access.new_user(access.KUBELET, access.MASTERS),
         )
         self._users = {user.name: user for user in users}
-        files = self._write_files()
+        self._files = files = self._write_files()
         self.audit = AuditLog(files.audit_log)
         self.etcd_port = ports.etcd
         self.api = Api(ports.api, self.ca, self._users[access.ADMIN].token)
 
-        def process(name: str, command: Sequence[str | Path]) -> Process:
-            return Process(name, command, directory / f"{name}.log", cwd=REPOSITORY)
-
-        self.etcd = process("etcd", [binary, *flags.etcd(directory / "etcd", ports)])
-        self.apiserver = process("kube-apiserver", [binary, *flags.kube_apiserver(ports, files)])
-        manager = flags.kube_controller_manager(self.kubeconfig(access.CONTROLLER_MANAGER), files)
-        self.controller_manager = process("kube-controller-manager", [binary, *manager])
-        self.kubelet = process(
+        self._binary = binary
+        self.etcd = self._process("etcd", [binary, *flags.etcd(directory / "etcd", ports)])
+        self.apiserver = self._process("kube-apiserver", [binary, *flags.kube_apiserver(ports, files)])
+        self.controller_manager = self._controller_manager()
+        self.kubelet = self._process(
             "kubelet", [sys.executable, "-m", "e2e.kubelet", self.server, self.ca, directory / "kubelet.token"]
         )
 
@@ -106,6 +103,12 @@ class Plane:
             self.apiserver.stop(grace=DRAIN)
         self.start_apiserver()
         return time.monotonic() - began
+
+    def restart_controllers(self, *, without: Collection[str] = ()) -> None:
+        """Stops the controller manager and starts another, less the controllers `without`; waits for neither's work."""
+        self.controller_manager.stop()
+        self.controller_manager = self._controller_manager(without)
+        self.controller_manager.start()
 
     def user(self, name: str) -> User:
         """A user by name; `KeyError` when nobody made it."""
@@ -186,11 +189,20 @@ class Plane:
     def apply_crd(self, manifest: Path, *, timeout: float = 30.0) -> None:
         """Applies a file of CustomResourceDefinitions and waits until they are served."""
         self.apply(manifest)
-        done = self.kubectl(
-            *("wait", "--for=condition=Established", f"--timeout={timeout:.0f}s", "-f", str(manifest)),
-        )
-        if done.returncode != 0:
-            raise ProcessFailed(f"{manifest} was not established: {done.stderr}")
+        arguments = ("wait", "--for=condition=Established", f"--timeout={timeout:.0f}s", "-f", str(manifest))
+        deadline = time.monotonic() + timeout
+        while (done := self.kubectl(*arguments)).returncode != 0:
+            # kubectl gives up at once on what has no conditions yet.
+            if "accessor error" not in done.stderr or time.monotonic() > deadline:
+                raise ProcessFailed(f"{manifest} was not established: {done.stderr}")
+
+    def _process(self, name: str, command: Sequence[str | Path]) -> Process:
+        return Process(name, command, self.directory / f"{name}.log", cwd=REPOSITORY)
+
+    def _controller_manager(self, without: Collection[str] = ()) -> Process:
+        kubeconfig = self.kubeconfig(access.CONTROLLER_MANAGER)
+        arguments = flags.kube_controller_manager(kubeconfig, self._files, without)
+        return self._process("kube-controller-manager", [self._binary, *arguments])
 
     def _node_exists(self) -> bool:
         try:

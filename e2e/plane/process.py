@@ -63,6 +63,16 @@ class Process:
                 raise ProcessFailed(f"{self.name} was not ready in {timeout:.0f} s; {self._log}:\n{self.tail()}")
             time.sleep(0.05)
 
+    def wait(self, timeout: float) -> int | None:
+        """Waits for the end; the exit code, `None` when it never was started. Raises `ProcessFailed` at the timeout."""
+        if self._child is None:
+            return None
+        try:
+            return self._child.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            message = f"{self.name} has not ended in {timeout:.0f} s; {self._log}:\n{self.tail()}"
+            raise ProcessFailed(message) from error
+
     def stop(self, grace: float = 10.0) -> int | None:
         """SIGTERM, then after `grace` seconds SIGKILL to its group; the exit code. Stopping twice is fine: `None`."""
         child, self._child = self._child, None

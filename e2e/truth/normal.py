@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -45,7 +46,9 @@ def _entry(entry: dict[str, Any], namespace: str) -> Any:
 
 
 def _manager(entry: dict[str, Any]) -> tuple[str, ...]:
-    return entry["manager"], entry["operation"], entry.get("subresource", "")
+    """Entries come in the order of their times, which may or may not be a second apart."""
+    kept = ("manager", "operation", "subresource", "apiVersion")
+    return *(entry.get(name, "") for name in kept), json.dumps(entry["fieldsV1"], sort_keys=True)
 
 
 def _leaves(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from canary.kube.resources import Resource
 
 CANARIES = Resource("canary.delivery", "v1beta1", "canaries", "Canary")
 SPLITS = Resource("split.smi-spec.io", "v1alpha4", "trafficsplits", "TrafficSplit")
+OLD_SPLITS = tuple(
+    Resource(SPLITS.group, version, SPLITS.plural, SPLITS.kind) for version in ("v1alpha1", "v1alpha2", "v1alpha3")
+)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 
 

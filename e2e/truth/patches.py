@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canary.kube.resources import SERVICES
-from e2e.truth.objects import CANARIES, CONFIG_MAPS, SPLITS, canary, config_map, service, split
+from e2e.truth.objects import CANARIES, CONFIG_MAPS, OLD_SPLITS, SPLITS, canary, config_map, service, split
 from e2e.truth.probe import JSON_PATCH, MERGE, STRATEGIC, Probe
 
 
@@ -122,6 +122,24 @@ async def managers_of_other_writes(probe: Probe) -> None:
     )
 
 
+async def managers_of_several_versions(probe: Probe) -> None:
+    """Each is asked in its own version, which may not know what another has written."""
+    oldest, older, _ = OLD_SPLITS
+    matches = [{"kind": "HTTPRouteGroup", "name": "x"}]
+    newer = split()
+    newer["spec"]["matches"] = matches
+    await probe.create("through an old version", older, split())
+    await probe.apply("what is new is applied", SPLITS, "web", newer, "one")
+    await probe.apply("by force", SPLITS, "web", newer, "one", force=True)
+    await probe.apply("what is old is applied", SPLITS, "web", split(), "one", force=True)
+    await probe.patch("what is new is written", SPLITS, "web", {"spec": {"matches": matches}})
+    await probe.patch("nobody is known from then on", SPLITS, "web", {"metadata": {"labels": {"a": "b"}}})
+    await probe.apply("but who applies", SPLITS, "web", newer, "one")
+    await probe.create("a weight that is no number later", oldest, split("text", weight="500m"))
+    await probe.apply("a number", SPLITS, "text", split("text"), "one", force=True)
+    await probe.patch("its label", SPLITS, "text", {"metadata": {"labels": {"a": "b"}}})
+
+
 async def strategic_patches(probe: Probe) -> None:
     await probe.create("create", SERVICES, service(), compare=lambda s: s["spec"]["ports"])
     port = {"spec": {"ports": [{"port": 81, "name": "more"}]}}
@@ -145,5 +163,6 @@ SCENARIOS = (
     applying_metadata,
     applying_a_canary,
     managers_of_other_writes,
+    managers_of_several_versions,
     strategic_patches,
 )

@@ -43,3 +43,9 @@ def spec() -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+@pytest.fixture
+def managed() -> dict[str, Any]:
+    """A valid spec of managed mode."""
+    return {"targetRef": {"name": "web"}, "service": {"name": "web"}, "steps": [{"weight": 10, "hold": "1m"}]}

@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from canary.api.crd import crd, crd_yaml, schema
+from canary.api.fields import PATTERN_MESSAGES
 from canary.api.reference import pages
 from canary.api.rules import RULES, at, by_cel
 from canary.api.schema import check, with_defaults
+from canary.sandbox.apiserver.table.jsonpath import find
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,12 +106,14 @@ def test_an_object_shows_the_nested_defaults() -> None:
             {"name": "success-rate", "min": "99"},
             {"name": "latency", "quantile": "p99", "max": "500ms"},
         ],
+        "source": "SMI",
     }
 
 
 def test_metrics_and_conditions_merge_by_key_and_steps_as_one_value() -> None:
     keys = {path: node.get("x-kubernetes-list-map-keys") for path, node in NODES.items() if node.get("type") == "array"}
     assert keys["spec.analysis.metrics"] == ["name"]
+    assert keys["spec.service.ports"] == ["port", "protocol"]
     assert keys["status.conditions"] == ["type"]
     assert NODES["spec.steps"]["x-kubernetes-list-type"] == "atomic"
 
@@ -136,7 +140,31 @@ def test_the_columns_are_the_promised_ones() -> None:
 def test_every_column_shows_a_field_that_exists() -> None:
     for column in VERSION["additionalPrinterColumns"]:
         path = column["jsonPath"].removeprefix(".").replace('[?(@.type=="Ready")]', "[]")
-        assert path in NODES or path == "metadata.creationTimestamp"
+        for name in ("targetRef", "service"):
+            named = path.replace("['targetRef','service']", f".{name}")
+            assert named in NODES or named == "metadata.creationTimestamp"
+
+
+def test_the_target_is_the_workload_or_else_the_root_service() -> None:
+    (target,) = [column for column in VERSION["additionalPrinterColumns"] if column["name"] == "Target"]
+    service = {"service": {"name": "web"}}
+    assert find(target["jsonPath"], {"spec": service | {"targetRef": {"name": "web-api"}}})[0] == "web-api"
+    assert find(target["jsonPath"], {"spec": service})[0] == "web"
+
+
+def test_words_beside_numbers_are_no_enumeration() -> None:
+    # An enumeration would refuse every number.
+    assert "enum" not in NODES["spec.canaryScale"]
+
+
+def test_every_pattern_of_the_spec_is_explained() -> None:
+    patterns = {node["pattern"] for path, node in NODES.items() if path.startswith("spec") and "pattern" in node}
+    assert patterns <= PATTERN_MESSAGES.keys()
+
+
+def test_fields_of_managed_mode_have_no_default_beside_the_other_mode() -> None:
+    for path in ("spec.targetRef", "spec.canaryScale", "spec.autoscaler", "spec.service.adopt", "spec.service.ports"):
+        assert "default" not in NODES[path]
 
 
 def test_what_a_server_drops_or_adds_is_not_written() -> None:

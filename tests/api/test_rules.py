@@ -14,8 +14,19 @@ from canary.api.rules import RULES, Rule, by_cel
 
 WEEK = "168h0m0.001s"
 PODS = {"stable": "web-v1", "canary": "web-v2"}
+WEB = {"name": "web"}
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 
-# For each rule, by a part of its message and the end of its path: values that it accepts and values that it refuses.
+
+def managed(**service: Any) -> dict[str, Any]:
+    return {"targetRef": TARGET, "service": WEB | service}
+
+
+def unmanaged(**service: Any) -> dict[str, Any]:
+    return {"backends": PODS, "service": WEB | service}
+
+
+# For each rule, by the path where it stands or points and a part of its message: values that it accepts and refuses.
 CASES: tuple[tuple[str, str, list[Any], list[Any]], ...] = (
     ("spec", "exactly one of `steps` and `ramp`", [{"steps": []}, {"ramp": {}}], [{}, {"steps": [], "ramp": {}}]),
     (
@@ -49,8 +60,43 @@ CASES: tuple[tuple[str, str, list[Any], list[Any]], ...] = (
     (
         "spec",
         "than the root",
-        [{"backends": PODS, "service": {"name": "web"}}],
-        [{"backends": {"stable": "web", "canary": "web"}, "service": {"name": "web"}}],
+        [unmanaged(), managed()],
+        [{"backends": {"stable": "web", "canary": "web"}, "service": WEB}],
+    ),
+    (
+        "spec",
+        "exactly one of `targetRef` and `backends`",
+        [unmanaged(), managed()],
+        [{"service": WEB}, managed() | unmanaged()],
+    ),
+    ("spec.service.adopt", "beside `targetRef`", [managed(adopt="Force"), unmanaged()], [unmanaged(adopt="Never")]),
+    ("spec.service.ports", "beside `targetRef`", [managed(ports=[]), unmanaged()], [unmanaged(ports=[])]),
+    (
+        "spec.canaryScale",
+        "beside `targetRef`",
+        [managed() | {"canaryScale": 3}, unmanaged()],
+        [unmanaged() | {"canaryScale": "Full"}],
+    ),
+    ("spec.autoscaler", "beside `targetRef`", [managed() | {"autoscaler": {}}], [unmanaged() | {"autoscaler": {}}]),
+    ("spec.targetRef.kind", "are not supported yet", ["Deployment", "Service"], ["StatefulSet", "DaemonSet", ""]),
+    ("spec.targetRef.kind", "for Services use", ["Deployment", "StatefulSet"], ["Service"]),
+    (
+        "spec.targetRef.apiVersion",
+        "must be apps/v1",
+        [TARGET, TARGET | {"kind": "Rollout", "apiVersion": "argoproj.io/v1alpha1"}],
+        [TARGET | {"apiVersion": "apps/v1beta2"}, TARGET | {"apiVersion": ""}],
+    ),
+    (
+        "spec.autoscaler.minReplicas",
+        "greater than",
+        [{}, {"minReplicas": 3}, {"maxReplicas": 3}, {"minReplicas": 3, "maxReplicas": 3}],
+        [{"minReplicas": 4, "maxReplicas": 3}],
+    ),
+    (
+        "spec.service.ports",
+        "`name` of its own",
+        [[{"port": 80}], [{"port": 80, "name": "http"}, {"port": 90, "name": "grpc"}]],
+        [[{"port": 80}, {"port": 90, "name": "http"}], [{"name": "http"}, {"name": "http"}], [{}, {}]],
     ),
     ("spec.traffic.settle", "0s to 10m", ["0s", "10m"], ["10m1s"]),
     ("spec.progressDeadline", "1s to 168h", ["1s", "168h"], ["999ms", WEEK]),
@@ -59,12 +105,43 @@ CASES: tuple[tuple[str, str, list[Any], list[Any]], ...] = (
     ("spec.analysis.noData.timeout", "1s to 168h", ["1s"], ["0s"]),
     ("spec.analysis.sourceError.timeout", "1s to 168h", ["1s"], ["0s"]),
     ("spec.analysis.metrics[].max", "1ms to 1h", ["1ms", "1h"], ["0s", "2h"]),
+    ("spec.analysis.metrics[].slowerThan", "1ms to 1h", ["1ms", "1h"], ["0s", "2h"]),
+    (
+        "spec.analysis.metrics[].maxShare",
+        "above 0 and below 100",
+        [1, 99, "0.0001", "99.9999"],
+        [0, "0.0", 100, "100.0", "low"],
+    ),
     ("spec.analysis.metrics[].min", "above 0, up to 100", [1, 100, "0.01", "100.0"], [0, "0.0", 101, "100.1", "low"]),
     (
         "spec.analysis.metrics[]",
         "must have either",
-        [{"min": 99}, {"quantile": "p99", "max": "1s"}],
-        [{}, {"max": "1s"}, {"quantile": "p99"}, {"min": 1, "max": "1s"}, {"quantile": "p99", "min": 1}],
+        [{"min": 99}, {"quantile": "p99", "max": "1s"}, {"slowerThan": "1s", "maxShare": 1}],
+        [
+            {},
+            {"max": "1s"},
+            {"quantile": "p99"},
+            {"slowerThan": "1s"},
+            {"maxShare": 1},
+            {"min": 1, "max": "1s"},
+            {"quantile": "p99", "min": 1},
+            {"quantile": "p99", "max": "1s", "min": 1},
+            {"slowerThan": "1s", "maxShare": 1, "min": 1},
+            {"slowerThan": "1s", "maxShare": 1, "quantile": "p99", "max": "1s"},
+            {"slowerThan": "1s", "max": "1s"},
+            {"quantile": "p99", "maxShare": 1},
+        ],
+    ),
+    (
+        "spec.analysis.metrics[]",
+        "above `maxShare`",
+        [
+            {"maxShare": 1},
+            {"rollbackAt": 5},
+            {"maxShare": 1, "rollbackAt": 2},
+            {"maxShare": "0.5", "rollbackAt": "0.6"},
+        ],
+        [{"maxShare": 1, "rollbackAt": "1.0"}, {"maxShare": 5, "rollbackAt": 4}, {"maxShare": 1, "rollbackAt": "5s"}],
     ),
     (
         "spec.analysis.metrics[]",
@@ -97,7 +174,7 @@ def in_cel(rule: Rule, new: Any, old: Any = None) -> bool:
 
 
 def chosen(path: str, words: str) -> list[Rule]:
-    return [rule for rule in RULES if rule.path == path and words in rule.message]
+    return [rule for rule in RULES if path in (rule.path, rule.path + rule.field_path) and words in rule.message]
 
 
 @pytest.mark.parametrize(("path", "words", "accepted", "refused"), CASES, ids=[f"{c[0]} {c[1]}" for c in CASES])
@@ -116,21 +193,36 @@ def test_no_rule_is_without_a_case() -> None:
     assert [rule for rule in RULES if id(rule) not in cased and not rule.transition] == []
 
 
-def test_the_root_service_cannot_change() -> None:
-    (rule,) = [rule for rule in RULES if rule.transition]
-    assert rule.path == "spec.service.name"
-    for new, old in (("web", "web"), ("web", "shop")):
-        assert rule.holds(new, old) == in_cel(rule, new, old) == (new == old)
+# For each rule about a change: a pair of new and old that it accepts, and one that it refuses.
+CHANGES: tuple[tuple[str, Any, Any], ...] = (
+    ("spec", (managed(), managed(adopt="Never")), (managed(), unmanaged())),
+    ("spec", (unmanaged(), {"backends": {"stable": "web-v2", "canary": "web-v3"}}), (unmanaged(), managed())),
+    ("spec.targetRef", (TARGET, dict(TARGET)), (TARGET, TARGET | {"name": "shop"})),
+    ("spec.service.name", ("web", "web"), ("web", "shop")),
+)
 
 
-def test_a_transition_rule_says_nothing_about_a_new_object() -> None:
-    (rule,) = [rule for rule in RULES if rule.transition]
-    assert rule.holds("web")
+@pytest.mark.parametrize(("path", "accepted", "refused"), CHANGES, ids=[change[0] for change in CHANGES])
+def test_what_must_not_change_is_kept_alike_in_cel_and_in_python(path: str, accepted: Any, refused: Any) -> None:
+    (rule,) = [rule for rule in RULES if rule.transition and rule.path == path]
+    assert (rule.holds(*accepted), in_cel(rule, *accepted)) == (True, True)
+    assert (rule.holds(*refused), in_cel(rule, *refused)) == (False, False)
+
+
+def test_no_rule_about_a_change_is_without_a_case() -> None:
+    assert {rule.path for rule in RULES if rule.transition} == {path for path, _, _ in CHANGES}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.transition], ids=lambda rule: rule.path)
+def test_a_rule_about_a_change_says_nothing_about_a_new_object(rule: Rule) -> None:
+    assert rule.holds({})
 
 
 def test_a_rule_reads_the_fields_whose_values_it_compares() -> None:
-    assert by_cel()["self.backends.stable != self.service.name"].reads == {"backends.stable", "service.name"}
+    (rule,) = [rule for rule in RULES if rule.field_path == ".backends.stable"]
+    assert rule.reads == {"backends.stable", "service.name"}
     assert by_cel()["has(self.steps) != has(self.ramp)"].reads == frozenset()
+    assert by_cel()["has(self.targetRef) || !has(self.service.adopt)"].reads == frozenset()
 
 
 DURATIONS = st.sampled_from(["0", "0s", "1ns", "1ms", "999ms", "1s", "1m30s", ".5s", "1.5h", "10m", "1h", "24h", WEEK])
@@ -150,16 +242,42 @@ STEPS = some(
     weight=st.integers(1, 100), hold=DURATIONS, minRequests=st.integers(0, 9), approval=st.sampled_from(["a", "b"])
 )
 METRICS = some(
-    min=PERCENTS, quantile=st.just("p99"), max=DURATIONS, rollbackAt=st.one_of(PERCENTS, DURATIONS, st.just("90"))
+    min=PERCENTS,
+    quantile=st.just("p99"),
+    max=DURATIONS,
+    slowerThan=DURATIONS,
+    maxShare=PERCENTS,
+    rollbackAt=st.one_of(PERCENTS, DURATIONS, st.just("90")),
 )
+TARGETS = st.fixed_dictionaries(
+    {
+        "apiVersion": st.sampled_from(["apps/v1", "v1"]),
+        "kind": st.sampled_from(["Deployment", "StatefulSet", "Service"]),
+        "name": NAMES,
+    }
+)
+PORTS = st.lists(some(name=NAMES, port=st.integers(1, 9)), max_size=4)
+SCALERS = some(minReplicas=st.integers(1, 3), maxReplicas=st.integers(1, 3))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "spec": st.fixed_dictionaries(
         {
-            "backends": st.fixed_dictionaries({"stable": NAMES, "canary": NAMES}),
-            "service": st.fixed_dictionaries({"name": NAMES}),
+            "service": st.fixed_dictionaries(
+                {"name": NAMES}, optional={"adopt": st.just("Never"), "ports": st.just([{"port": 80}])}
+            ),
         },
-        optional={"steps": st.just([]), "ramp": st.just({})},
+        optional={
+            "targetRef": TARGETS,
+            "backends": st.fixed_dictionaries({"stable": NAMES, "canary": NAMES}),
+            "canaryScale": st.sampled_from([3, "Full"]),
+            "autoscaler": SCALERS,
+            "steps": st.just([]),
+            "ramp": st.just({}),
+        },
     ),
+    "spec.targetRef": TARGETS,
+    "spec.targetRef.kind": st.sampled_from(["Deployment", "StatefulSet", "Service", ""]),
+    "spec.autoscaler": SCALERS,
+    "spec.service.ports": PORTS,
     "spec.backends": st.fixed_dictionaries({"stable": NAMES, "canary": NAMES}),
     "spec.service.name": NAMES,
     "spec.steps": st.lists(STEPS, min_size=1, max_size=5),
@@ -167,6 +285,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "spec.ramp": st.fixed_dictionaries({"from": st.integers(1, 100), "to": st.integers(1, 100)}),
     "spec.analysis.metrics[]": METRICS,
     "spec.analysis.metrics[].min": PERCENTS,
+    "spec.analysis.metrics[].maxShare": PERCENTS,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.api.canary import Analysis, Canary, CanarySpec
+from canary.api.canary import Analysis, Canary, CanarySpec, ServicePort, TargetRef
 from canary.api.crd import schema
 from canary.api.meta import ObjectMeta
 from canary.api.rules import RULES
@@ -30,7 +30,8 @@ def test_a_good_spec_is_accepted(good: dict[str, Any]) -> None:
 
 def test_a_good_spec_is_read(good: dict[str, Any]) -> None:
     spec = load_spec(canary(good["spec"]))
-    assert spec.backends.stable == good["spec"]["backends"]["stable"]
+    assert spec.service.name == good["spec"]["service"]["name"]
+    assert (spec.target_ref is None) != (spec.backends is None)
 
 
 def test_a_bad_spec_is_refused_and_the_field_named(bad: dict[str, Any]) -> None:
@@ -114,6 +115,39 @@ def test_an_old_object_without_defaults_gets_them(spec: Callable[..., dict[str, 
     assert read.progress_deadline == "10m"
 
 
+def test_the_target_of_a_managed_spec_is_a_deployment_when_nothing_else_is_said(managed: dict[str, Any]) -> None:
+    read = load_spec(canary(managed))
+    assert read.backends is None
+    assert read.target_ref == TargetRef(api_version="apps/v1", kind="Deployment", name="web")
+
+
+def test_defaults_of_managed_mode_are_not_written_into_the_spec(
+    managed: dict[str, Any], spec: Callable[..., dict[str, Any]]
+) -> None:
+    for value in (managed, spec()):
+        read = load_spec(canary(value))
+        assert (read.scale, read.service.adoption) == ("Proportional", "IfFree")
+        assert {"canaryScale", "autoscaler"} & defaulted(value).keys() == set()
+        assert defaulted(value)["service"] == {"name": "web"}
+
+
+def test_what_a_managed_spec_says_counts(managed: dict[str, Any]) -> None:
+    service = {"name": "web", "adopt": "Force", "ports": [{"port": 80, "targetPort": "http"}]}
+    read = load_spec(canary(managed | {"canaryScale": 3, "service": service}))
+    assert (read.scale, read.service.adoption) == (3, "Force")
+    assert read.service.ports == (ServicePort(port=80, target_port="http"),)
+
+
+def test_a_misplaced_field_is_told_whatever_is_wrong_beside_it(spec: Callable[..., dict[str, Any]]) -> None:
+    bad = spec(service={"name": "Web", "adopt": "Force"})
+    assert [error.field for error in validate(bad)] == ["spec.service.name", "spec.service.adopt"]
+
+
+@pytest.mark.parametrize("service", [5, [], "web", None])
+def test_a_service_of_the_wrong_type_has_no_misplaced_fields(service: Any, spec: Callable[..., dict[str, Any]]) -> None:
+    assert [error.field for error in validate(spec(service=service))] == ["spec.service"]
+
+
 def test_nothing_that_was_given_is_replaced_by_a_default(spec: Callable[..., dict[str, Any]]) -> None:
     read = load_spec(canary(spec(analysis={"interval": "1m"}, suspend=True)))
     assert (read.analysis.interval, read.analysis.warmup, read.suspend) == ("1m", "60s", True)
@@ -137,7 +171,7 @@ def test_what_is_no_spec_is_refused(spec_json: bytes) -> None:
 
 
 def test_an_object_without_a_spec_is_refused() -> None:
-    with pytest.raises(InvalidSpec, match=r"spec\.backends: must be set"):
+    with pytest.raises(InvalidSpec, match=r"spec\.service: must be set"):
         load_spec(Canary(ObjectMeta()))
 
 
@@ -159,7 +193,8 @@ FIELDS = [*SPEC["properties"], "unknown"]
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4), st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_json_is_either_read_or_refused(top: dict[str, Any], inner: dict[str, Any]) -> None:
     base = {"backends": {"stable": "a", "canary": "b"}, "service": {"name": "c"}, "steps": [{"weight": 5}]}
-    for value in (top, {**base, **top}, {**base, "analysis": inner}):
+    managed = {**base, "backends": None, "targetRef": {"name": "web"}}
+    for value in (top, {**base, **top}, {**base, "analysis": inner}, {**managed, **top}):
         errors = validate(value)
         if errors:
             with pytest.raises(InvalidSpec) as refused:

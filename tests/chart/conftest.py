@@ -25,9 +25,11 @@ class Rendered:
 
     values: str
     documents: list[dict[str, Any]] = field(repr=False)
+    component: str = "controller"
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        return [document for document in self.documents if document["kind"] == kind]
+        """The documents of one kind that belong to the component."""
+        return [each for each in self.documents if each["kind"] == kind and _component(each) == self.component]
 
     def only(self, kind: str) -> dict[str, Any]:
         (document,) = self.of(kind)
@@ -41,6 +43,10 @@ class Rendered:
         (container,) = self.pod()["spec"]["containers"]
         assert isinstance(container, dict)
         return container
+
+
+def _component(document: dict[str, Any]) -> str:
+    return str(document["metadata"]["labels"]["app.kubernetes.io/component"])
 
 
 @pytest.fixture(scope="session")

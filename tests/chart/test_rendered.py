@@ -12,7 +12,7 @@ from canary.cli.app import app
 pytestmark = pytest.mark.timeout(300)
 
 NAMESPACE = "canary-system"
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_SCOPED = {"APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 RECOMMENDED = {"name", "instance", "version", "managed-by", "component", "part-of"}
 
 
@@ -36,7 +36,8 @@ def test_every_namespaced_object_names_its_namespace(rendered: Any) -> None:
 def test_the_pod_meets_the_restricted_standard(rendered: Any) -> None:
     """Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
     spec, container = rendered.pod()["spec"], rendered.container()
-    assert not {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"} & spec.keys()
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & spec.keys()
+    assert {kind for volume in spec.get("volumes", ()) for kind in volume} <= {"name", "secret", "configMap"}
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == 65532
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -72,6 +73,7 @@ def test_the_arguments_are_accepted_by_the_program(rendered: Any) -> None:
     assert options["leader_elect"] == (rendered.values != "single-values.yaml")
     assert (options["namespace"] or []) == (["shop", "payments"] if rendered.values == "namespaced-values.yaml" else [])
     assert (options["metrics_latency_unit"] == "milliseconds") == (rendered.values == "full-values.yaml")
+    assert options["track_secrets"] == (rendered.values == "full-values.yaml")
 
 
 def test_every_selector_finds_the_pods_and_nothing_of_it_can_change(rendered: Any) -> None:
@@ -107,12 +109,17 @@ def test_every_binding_binds_a_role_that_is_there_to_the_pod_s_account(rendered:
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]
 
 
-def test_no_right_is_a_wildcard_and_none_reads_secrets_or_deletes(rendered: Any) -> None:
+def test_no_right_is_a_wildcard_or_leads_to_more_rights(rendered: Any) -> None:
     for role in (*rendered.of("Role"), *rendered.of("ClusterRole")):
         for rule in role["rules"]:
-            words = [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+            words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
             assert "*" not in words
-            assert "secrets" not in words
             assert "nonResourceURLs" not in rule
-            own_kind = rule["apiGroups"] == ["canary.delivery"]
-            assert own_kind or not {"delete", "deletecollection", "escalate", "bind", "impersonate"} & set(words)
+            assert not {"escalate", "bind", "impersonate"} & words
+            assert "deletecollection" not in words or rule["apiGroups"] == ["canary.delivery"]
+
+
+def test_secrets_are_in_the_rights_only_where_they_are_tracked(rendered: Any) -> None:
+    roles = (*rendered.of("Role"), *rendered.of("ClusterRole"))
+    found = any("secrets" in rule["resources"] for role in roles for rule in role["rules"])
+    assert found == ("--track-secrets" in rendered.container()["args"]) == (rendered.values == "full-values.yaml")

@@ -24,16 +24,34 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 RIGHTS = {
     ("canary.delivery", "canaries"): "get list patch watch",
     ("canary.delivery", "canaries/status"): "patch",
-    ("split.smi-spec.io", "trafficsplits"): "create get list update watch",
-    ("", "services"): "get list watch",
-    ("discovery.k8s.io", "endpointslices"): "get list watch",
-    ("", "pods"): "get list",
+    ("split.smi-spec.io", "trafficsplits"): "create delete get list update watch",
+    ("", "services"): "create delete get list patch update watch",
+    ("", "configmaps"): "create delete list patch watch",
+    ("", "namespaces"): "get",
+    ("apps", "deployments"): "create delete get list patch watch",
+    ("apps", "controllerrevisions"): "create delete list patch watch",
+    ("apps", "replicasets"): "list",
+    ("autoscaling", "horizontalpodautoscalers"): "create delete get list patch watch",
+    ("policy", "poddisruptionbudgets"): "create delete get list patch watch",
+    ("keda.sh", "scaledobjects"): "create delete get list patch watch",
+    ("networking.k8s.io", "networkpolicies"): "list",
+    ("monitoring.coreos.com", "podmonitors"): "list",
+    ("monitoring.coreos.com", "servicemonitors"): "list",
+    ("linkerd.io", "serviceprofiles"): "list",
+    ("networking.istio.io", "virtualservices"): "list",
+    ("discovery.k8s.io", "endpointslices"): "list watch",
+    ("", "pods"): "list",
     **{
-        ("metrics.smi-spec.io", kind): "get list"
+        ("metrics.smi-spec.io", kind): "list"
+        for kind in ("deployments", "statefulsets", "daemonsets", "pods", "services")
+    },
+    **{
+        ("metrics.smi-spec.io", f"{kind}/edges"): "get"
         for kind in ("deployments", "statefulsets", "daemonsets", "pods", "services")
     },
     ("events.k8s.io", "events"): "create patch",
 }
+SECRETS = {("", "secrets"): "create delete list patch watch"}
 READS_CRD = {("apiextensions.k8s.io", "customresourcedefinitions"): "get"}
 
 
@@ -68,6 +86,14 @@ def test_with_watch_namespaces_the_same_rights_are_given_there_and_nowhere_else(
     assert roles == {"shop": RIGHTS, "payments": RIGHTS}
     assert rendered.of("ClusterRole") == []
     assert {"--namespace=shop", "--namespace=payments"} <= set(rendered.container()["args"])
+
+
+def test_secrets_are_touched_only_where_the_administrator_says_so(render: Any) -> None:
+    rendered = render("full-values.yaml")
+    (role,) = (r for r in rendered.of("ClusterRole") if not r["metadata"]["name"].endswith(("-view", "-edit")))
+    assert rights(role) == RIGHTS | SECRETS | READS_CRD
+    assert "--track-secrets" in rendered.container()["args"]
+    assert "--track-secrets" not in render(ALL).container()["args"]
 
 
 def test_the_lease_is_the_only_one_that_may_be_changed(render: Any) -> None:
@@ -164,15 +190,25 @@ def test_an_old_cluster_is_refused(helm: Any) -> None:
     assert helm("template", "demo", str(CHART), "--kube-version", "1.29.0-gke.1").returncode == 0
 
 
-def test_the_notes_name_the_next_commands_and_the_missing_image(helms: dict[str, Path]) -> None:
+def notes(helms: dict[str, Path], values: str) -> str:
     # helm 3 wants a cluster for this.
     binary = next(iter(helms.values()))
-    command = [str(binary), "install", "demo", str(CHART), "-n", "canary-system", "--dry-run=client"]
+    file = str(CHART / "ci" / values)
+    command = [str(binary), "install", "demo", str(CHART), "-f", file, "-n", "canary-system", "--dry-run=client"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    notes = done.stdout.partition("NOTES:")[2]
     assert done.returncode == 0, done.stderr
-    assert notes.count("\n  kubectl ") == 3
-    assert "No image is published" in notes
+    return done.stdout.partition("NOTES:")[2]
+
+
+def test_the_notes_name_the_next_commands_and_the_missing_image(helms: dict[str, Path]) -> None:
+    found = notes(helms, ALL)
+    assert found.count("\n  kubectl ") == 3
+    assert "No image is published" in found
+
+
+def test_the_notes_name_the_sources_that_there_are(helms: dict[str, Path]) -> None:
+    assert "analysis.source may say: SMI.\n" in notes(helms, ALL)
+    assert "analysis.source may say: SMI, Prometheus, Proxies.\n" in notes(helms, "sources-values.yaml")
 
 
 def _objects(schema: dict[str, Any], path: str = "") -> Any:

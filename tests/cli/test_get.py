@@ -36,6 +36,15 @@ def test_wide_adds_the_target_and_the_message(in_world):
     assert row.endswith("0s    podinfo   weight 25%, step 2 of 4, Healthy")
 
 
+def test_the_target_of_a_managed_one_is_its_workload(in_world):
+    async def test(world):
+        await world.create(targetRef={"name": "podinfo-api"}, backends=None)
+        await get(world.session(), "podinfo", everywhere=False, form=Format.WIDE)
+        return world.out.getvalue().splitlines()[1]
+
+    assert "podinfo-api" in in_world(test).split()
+
+
 def test_all_namespaces_are_told_apart(in_world):
     async def test(world):
         await world.create()

@@ -78,6 +78,12 @@ def test_what_happens_next_is_said_with_the_next_weight(view, status):
     assert "goes to 25% now" in order(view(status(step=1)), Verb.PROMOTE, NOW).outlook
 
 
+@pytest.mark.parametrize(("verb", "step"), [(Verb.PROMOTE, 4), (Verb.PROMOTE_FULL, 1)])
+def test_in_managed_mode_a_promotion_is_a_takeover_by_the_stable_copy(view, status, verb, step):
+    spec = {"targetRef": {"name": "podinfo"}, "backends": None}
+    assert "is taken over by the stable copy now" in order(view(status(step=step), spec), verb, NOW).outlook
+
+
 @pytest.mark.parametrize(("phase", "revision"), [("Progressing", REVISION), ("Promoting", REVISION), ("Promoted", "")])
 def test_an_abort_names_the_revision_that_runs_and_is_never_refused(view, status, phase, revision):
     given = abort(view(status(phase)), NOW)

@@ -13,6 +13,7 @@ import pytest
 
 from canary.cli.flags import Flags
 from canary.cli.run import LATENCY_UNITS, Options, settings_for
+from canary.server.sources import SourceSettings
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def test_the_defaults_are_those_of_the_issue(made):
     settings = made()
     assert (settings.namespaces, settings.leader_elect, settings.lease_name) == ((), True, "canary-controller")
     assert (settings.host, settings.port, settings.workers) == ("0.0.0.0", 8080, 16)
-    assert (settings.log_level, settings.log_format, settings.latency_unit) == ("info", "json", "Auto")
+    assert (settings.log_level, settings.log_format) == ("info", "json")
+    assert settings.sources == SourceSettings()
 
 
 def test_the_lease_is_in_the_own_namespace_unless_named(made):
@@ -56,6 +58,11 @@ def test_the_cluster_is_the_one_that_the_flags_name(made, tmp_path):
 
 def test_every_latency_unit_of_the_source_can_be_asked_for():
     assert dict(LATENCY_UNITS) == {"auto": "Auto", "seconds": "Seconds", "milliseconds": "Milliseconds"}
+
+
+def test_secrets_are_tracked_only_where_that_is_asked_for(made):
+    assert not made().track_secrets
+    assert made(track_secrets=True).track_secrets
 
 
 def test_an_address_without_a_port_is_refused(made):

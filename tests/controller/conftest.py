@@ -26,6 +26,7 @@ from canary.sandbox.simulation import Process, Simulation
 from canary.sandbox.virtual_time import VirtualLoop
 
 STATE = "canary.delivery/state"
+OWNER = "canary.delivery/owner"
 SEVERE = {
     "interval": "10s",
     "warmup": "5s",
@@ -69,11 +70,12 @@ async def _let_pass(_: Sent) -> None: ...
 
 @dataclass(slots=True, eq=False)
 class Wire:
-    """The connection of one process: it keeps what was sent, and `before` and `after` meet each request."""
+    """The connection of one process: it keeps what was sent and watched; `before` and `after` meet each request."""
 
     inner: Transport
     now: Callable[[], float]
     sent: list[Sent] = field(default_factory=list)
+    watched: list[Sent] = field(default_factory=list)
     before: Meet = _let_pass
     after: Meet = _let_pass
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,6 +107,7 @@ class Wire:
 
     @asynccontextmanager
     async def stream(self, path: str, **options: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+        self.watched.append(Sent(self.now(), _what("GET", path, options.get("query")), path))
         await self.flowing.wait()
         async with self.inner.stream(path, **options) as lines:
             yield self._flow(lines)
@@ -262,3 +265,91 @@ def rollout() -> Build:
             yield sim
 
     return build
+
+
+QUICK = {
+    "steps": [{"weight": 20, "hold": "10s"}, {"weight": 60, "hold": "10s"}],
+    "analysis": {"interval": "5s", "warmup": "2s"},
+    "progressDeadline": "1m",
+}
+"""A rollout of a Deployment that takes a minute."""
+
+
+class Managed(Rollout):
+    """A simulation of one Deployment and its copy."""
+
+    def deployment(self, name: str = "podinfo") -> dict[str, Any]:
+        """A Deployment as stored. Raises `AssertionError` when there is none."""
+        found = self.object("deployments", name)
+        assert found is not None, f"there is no Deployment {name}"
+        return found
+
+    def replicas(self, name: str = "podinfo") -> int:
+        return int(self.deployment(name)["spec"].get("replicas", 1))
+
+    def image(self, name: str = "podinfo") -> str:
+        """The tag of the image that a Deployment runs."""
+        container = self.deployment(name)["spec"]["template"]["spec"]["containers"][0]
+        return str(container["image"]).partition(":")[2]
+
+    def selector(self, name: str = "podinfo") -> str:
+        """Which pods a Service selects."""
+        found = self.object("services", name)
+        assert found is not None, f"there is no Service {name}"
+        return str(found["spec"]["selector"]["app"])
+
+    def ours(self) -> list[str]:
+        """Everything there is that bears our mark, as plural and name."""
+        found: dict[tuple[str, str], dict[str, Any] | None] = {}
+        for commit in self.cluster.server.commits:
+            if commit.namespace == self.app.namespace:
+                found[commit.plural, commit.name] = commit.new
+        marked = [key for key, obj in found.items() if obj and OWNER in (obj["metadata"].get("annotations") or {})]
+        return [" ".join(key) for key in marked]
+
+    async def onboarded(self) -> None:
+        await self.reach("Idle", timeout=60.0)
+        await self.told()
+
+    async def promoted(self) -> None:
+        await self.reach("Promoted", timeout=200.0)
+
+    async def gone(self, timeout: float = 200.0) -> None:
+        """Wait until the Canary is gone."""
+        await self.until(lambda: self.object("canaries") is None, timeout)
+
+    async def patch_target(self, patch: dict[str, Any], name: str = "podinfo", manager: str = "kubectl") -> None:
+        client = self.cluster.client_for(manager)
+        await client.patch(DEPLOYMENTS, name, patch, self.app.namespace)
+
+
+ManagedBuild = Callable[..., AbstractAsyncContextManager[Managed]]
+
+
+@pytest.fixture
+def managed() -> ManagedBuild:
+    """Builds a Deployment of release 1 behind a root Service, its Canary, and the named processes.
+
+    `extras` are manifests that go first, `deployment` options of its manifest; `spec` replaces fields of the Canary's.
+    """
+
+    @asynccontextmanager
+    async def build(
+        *extras: dict[str, Any], processes: tuple[str, ...] = ("one",), seed: int = 1, replicas: int = 3,
+        root: bool = True, applied: bool = True, deployment: dict[str, Any] | None = None, **spec: Any,
+    ) -> AsyncIterator[Managed]:  # fmt: skip
+        async with Managed(random.Random(seed)) as sim:
+            await sim.start_managed(Release("1"), *extras, replicas=replicas, root=root, **(deployment or {}))
+            if applied:
+                await sim.apply(sim.managed_canary(**{**QUICK, **spec}))
+            for identity in processes:
+                sim.start(identity)
+            yield sim
+
+    return build
+
+
+@pytest.fixture
+def bare() -> Callable[[], Managed]:
+    """A simulation in which nothing has been applied."""
+    return lambda: Managed(random.Random(1))

@@ -113,3 +113,13 @@ async def test_no_task_is_left_behind(rollout):
         await stopped(sim, "two")
         await sim.sleep(1)
         assert len(asyncio.all_tasks()) <= before + 1
+
+
+async def test_no_watch_is_opened_by_what_outlives_the_end(rollout):
+    async with rollout() as sim:
+        await sim.weight(10)
+        watches = sim.process("one").controller.watches
+        await stopped(sim, "one")
+        before = len(watches.reflectors)
+        watches.set_names("elsewhere", frozenset({"web"}))
+        assert len(watches.reflectors) == before

@@ -85,3 +85,17 @@ async def test_a_view_that_lags_behind_the_api_server_does_not_make_a_process_ha
         assert sim.state().weight == 10
         assert len(sim.wires["one"].sent) - before <= 50 * 3 * 2
         await sim.weight(0)
+
+
+async def test_who_sees_an_old_split_takes_nobody_for_an_opponent(rollout):
+    """What the old split seems to need, and a look at the live one drops again, is no repair."""
+    async with rollout(errors=20, severe=True, steps=[{"weight": 10, "hold": "20m"}]) as sim:
+        await sim.weight(10)
+        sim.faults.add(Silence(0), user_agent="two", resource="trafficsplits", times=1)
+        sim.start("two")
+        await sim.reach("RolledBack")
+        await sim.sleep(60)
+        written = [commit.new["status"] for commit in sim.by("two") if commit.plural == "canaries"]
+        reasons = {condition["reason"] for status in written for condition in status["conditions"]}
+        assert reasons
+        assert "TrafficConflict" not in reasons

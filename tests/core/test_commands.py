@@ -183,14 +183,10 @@ def test_promote_full_is_still_judged(rollout, bad):
 
 
 @pytest.mark.parametrize("word", ["promote", "promote-full"])
-@pytest.mark.parametrize(
-    "obstacle", ["suspended", "gone", "changing", "hashes unknown", "invalid", "rejected", "port missing"]
-)
+@pytest.mark.parametrize("obstacle", ["suspended", "gone", "changing", "invalid", "rejected", "port missing"])
 def test_promote_is_refused_with_the_reason(rollout, side, gone, word, obstacle):
     r = rollout(stages=STAGES).until(5)
-    sides = {
-        "gone": gone("v2"), "hashes unknown": side("v2", hashes=None), "port missing": side("v2", missing_ports=(9090,))
-    }  # fmt: skip
+    sides = {"gone": gone("v2"), "port missing": side("v2", missing_ports=(9090,))}
     if obstacle == "suspended":
         r.change(suspend=True)
     if obstacle in sides:
@@ -208,6 +204,21 @@ def test_promote_is_refused_with_the_reason(rollout, side, gone, word, obstacle)
 
     assert r.weight <= 5
     assert "CommandRejected" in r.said
+
+
+@pytest.mark.parametrize("word", ["promote", "promote-full"])
+def test_promote_waits_until_it_is_known_what_runs(rollout, side, word):
+    r = rollout(stages=STAGES).until(5)
+    known = r.sides["v2"]
+    r.set(side("v2", hashes=None))
+    r.order(word)
+    r.rest()
+    assert (r.weight, "CommandRejected" in r.said) == (5, False)
+
+    r.set(known)
+    r.rest()
+
+    assert r.weight > 5
 
 
 @pytest.mark.parametrize("word", ["promote", "promote-full"])

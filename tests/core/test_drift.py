@@ -71,6 +71,24 @@ def test_a_lowered_weight_is_a_hold_until_resume(rollout):
     assert (r.weight, r.state.step) == (50, 2)
 
 
+@pytest.mark.parametrize("cause", ["breach", "abort of another revision"])
+def test_nothing_but_a_gate_gives_back_what_somebody_has_taken_from_the_canary(rollout, bad, cause):
+    r = rollout(stages=(Stage(5), Stage(50, hold=600.0), Stage(100))).until(50)
+    r.by_hand(("v2", 10), ("v1", 90))
+    if cause == "breach":
+        r.wait(20)
+        r.look(r.reading(bad))
+    else:
+        r.abort = "other@t"
+        r.look()
+
+    assert r.split.weight_of("v2") == 10
+    r.rest()
+    assert (r.weight, r.state.pause) == (10, "ManualWeight")
+    assert r.state.failed == (1 if cause == "breach" else 0)
+    assert r.state.abort == ("" if cause == "breach" else "other@t")
+
+
 def test_a_weight_below_the_first_step_resumes_before_it(rollout):
     r = rollout(stages=LONG).until(5)
     r.by_hand(("v2", 1), ("v1", 99))

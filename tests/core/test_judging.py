@@ -151,7 +151,7 @@ def test_the_pool_starts_anew_with_each_step(rollout):
 
     r.windows(2, drip)
 
-    assert (r.memory.pool.requests, r.memory.pool.bad) == (1000, 3)
+    assert (r.memory.pool.requests, r.memory.pool.metrics["success-rate"].bad) == (1000, 3)
 
 
 def test_pods_whose_hash_is_unknown_for_a_moment_do_not_void_a_window(rollout, side, bad):

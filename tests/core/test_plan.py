@@ -18,6 +18,7 @@ from canary.api.canary import (
     RootService,
     SourceErrorPolicy,
     Step,
+    TargetRef,
     Traffic,
 )
 from canary.core.plan import Limit, Stage, plan_of
@@ -93,7 +94,9 @@ def test_every_field_arrives_in_seconds_and_percent():
         source_error=SourceErrorPolicy(timeout="3m", action="Rollback"),
         metrics=(Metric(name="ok", min="99.5", rollback_at="90"), Metric(name="slow", quantile="p90", max="250ms"),
                  Metric(name="worst", quantile="p99", max="1s", rollback_at="2500ms"),
-                 Metric(name="int", min=95, rollback_at=50)),
+                 Metric(name="int", min=95, rollback_at=50),
+                 Metric(name="share", slower_than="250ms", max_share="0.5", rollback_at=20),
+                 Metric(name="half", slower_than="1s", max_share=50)),
     )  # fmt: skip
     plan = plan_of(spec(analysis=analysis, traffic=Traffic(settle="7s"), progress_deadline="1h", suspend=True,
                         revision="1.2"))  # fmt: skip
@@ -103,10 +106,17 @@ def test_every_field_arrives_in_seconds_and_percent():
     assert (plan.failure_limit, plan.min_bad) == (2, 9)
     assert (plan.no_data_timeout, plan.no_data_action) == (120.0, "Advance")
     assert (plan.source_timeout, plan.source_action) == (180.0, "Rollback")
-    assert plan.limits == (
+    assert plan.limits[:4] == (
         Limit("ok", 99.5, 90.0), Limit("slow", 0.25, None, "p90"), Limit("worst", 1.0, 2.5, "p99"),
         Limit("int", 95.0, 50.0),
     )  # fmt: skip
+    assert plan.limits[4:] == (Limit("share", 0.5, 20.0, slower_than=0.25), Limit("half", 50.0, None, slower_than=1.0))
+
+
+def test_the_backends_of_a_workload_are_named_after_the_root_service():
+    plan = plan_of(spec(backends=None, target_ref=TargetRef(name="shop-api")))
+
+    assert (plan.root, plan.stable, plan.canary) == ("shop", "shop-stable", "shop-canary")
 
 
 def test_the_hash_follows_the_steps_and_nothing_else():

@@ -39,6 +39,16 @@ def test_without_a_state_the_record_stays(rollout):
     assert (r.status.record, r.status.phase) == (before, "Initializing")
 
 
+def test_a_canary_that_goes_keeps_its_phase_when_the_split_is_gone(rollout):
+    r = rollout().promoted()
+    r.seen["deleting"] = True
+    r.split = None
+
+    r.look()
+
+    assert (r.status.phase, conditions(r)["Reconciling"]) == ("Promoted", "True")
+
+
 def test_a_rollout_in_its_middle(rollout):
     r = rollout(label="1.2").until(50)
 

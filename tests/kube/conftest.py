@@ -23,6 +23,7 @@ class Stream:
         self.selector = selector
         self.lines: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
         self.last: bytes | None = None
+        self.held: list[bytes] | None = None
 
     def matches(self, obj: Obj | None) -> bool:
         if obj is None or self.namespace not in (None, obj["metadata"]["namespace"]):
@@ -32,7 +33,26 @@ class Stream:
 
     def send(self, kind: str, obj: Any) -> None:
         self.last = json.dumps({"type": kind, "object": obj}).encode()
-        self.lines.put_nowait(self.last)
+        self.push(self.last)
+
+    def push(self, line: bytes) -> None:
+        if self.held is None:
+            self.lines.put_nowait(line)
+        else:
+            self.held.append(line)
+
+    def release(self) -> None:
+        held, self.held = self.held or (), None
+        for line in held:
+            self.push(line)
+
+    def swap(self) -> None:
+        """Let the last two events that are held change places, if they are about two objects."""
+        if self.held is None or len(self.held) < 2:
+            return
+        one, two = (_name(line) for line in self.held[-2:])
+        if one and two and one != two:
+            self.held[-2:] = reversed(self.held[-2:])
 
     def tell(self, before: Obj | None, after: Obj | None, version: int) -> None:
         """As the real server does: an object that leaves the selection is DELETED, with its new version."""
@@ -56,6 +76,8 @@ class ApiServer:
         self.requests: list[tuple[float, str, dict[str, str]]] = []
         self.streams: list[Stream] = []
         self.snapshots: dict[str, list[Obj]] = {}
+        self.stale = 0
+        self.dead: dict[str, int] = {}
 
     # What the world does.
 
@@ -77,8 +99,33 @@ class ApiServer:
 
     def _commit(self, old: Obj | None, new: Obj | None) -> None:
         self.history.append((self.version, old, new))
+        if old is not None and new is None:
+            self.dead[old["metadata"]["uid"]] = self.version
         for stream in self.streams:
             stream.tell(old, new, self.version)
+
+    def state_of(self, commits: int) -> tuple[int, dict[tuple[str, str], Obj]]:
+        """The version and the objects of so many commits ago."""
+        objects, version = dict(self.objects), self.version
+        for number, old, new in reversed(self.history[max(0, len(self.history) - commits) :]):
+            key = _key(old or new or {})
+            if old is None:
+                objects.pop(key)
+            else:
+                objects[key] = old
+            version = number - 1
+        return version, objects
+
+    def restore(self, commits: int) -> None:
+        """Put back a backup of so many commits ago, as etcd is restored: versions go on far ahead, all history is gone.
+
+        Source: etcd documentation, "Disaster recovery" (revision bump and mark as compacted).
+        """
+        _, self.objects = self.state_of(commits)
+        self.version += 1000
+        self.history.clear()
+        self.compact()
+        self.cut()
 
     # What the network and the server do.
 
@@ -93,11 +140,24 @@ class ApiServer:
     def again(self) -> None:
         for stream in self.streams:
             if stream.last is not None and b"ERROR" not in stream.last:
-                stream.lines.put_nowait(stream.last)
+                stream.push(stream.last)
 
     def raw(self, line: bytes) -> None:
         for stream in self.streams:
-            stream.lines.put_nowait(line)
+            stream.push(line)
+
+    def hold(self) -> None:
+        """From now on watches are told nothing, but it is kept for them."""
+        for stream in self.streams:
+            stream.held = stream.held or []
+
+    def release(self) -> None:
+        for stream in self.streams:
+            stream.release()
+
+    def swap(self) -> None:
+        for stream in self.streams:
+            stream.swap()
 
     def cut(self, error: Exception | None = None) -> None:
         for stream in self.streams:
@@ -122,7 +182,9 @@ class ApiServer:
         token = query.get("continue")
         if token is None:
             wanted = Stream(_namespace(path), query.get("labelSelector", ""))
-            rest, version = [obj for obj in self.objects.values() if wanted.matches(obj)], str(self.version)
+            number, objects = self.state_of(self.stale)
+            self.stale = 0
+            rest, version = [obj for obj in objects.values() if wanted.matches(obj)], str(number)
         elif token in self.snapshots:
             rest, version = self.snapshots.pop(token), token.split("/")[0]
         else:
@@ -186,6 +248,19 @@ class ApiServer:
 def _namespace(path: str) -> str | None:
     found = re.search("/namespaces/([^/]+)/", path)
     return found.group(1) if found else None
+
+
+def _key(obj: Obj) -> tuple[str, str]:
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _name(line: bytes) -> tuple[str, str] | None:
+    """The object that an event is about; `None` for bookmarks and for what is no event."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return _key(event["object"]) if event["type"] in ("ADDED", "MODIFIED", "DELETED") else None
 
 
 @pytest.fixture(scope="session")

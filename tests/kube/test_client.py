@@ -162,13 +162,13 @@ def test_delete_sends_preconditions_and_propagation() -> None:
     }
 
 
-def test_get_bytes_returns_the_body_as_it_is_and_asks_once() -> None:
+def test_fetch_returns_the_answer_as_it_is_and_asks_once() -> None:
     script = Script(Response(200, b"# HELP"), failure(503))
     call = client(script)
-    assert run_virtual(call.get_bytes("/metrics", query={"t": "30s"}, max_body=10)) == b"# HELP"
+    assert run_virtual(call.fetch("/metrics", query={"t": "30s"}, max_body=10)).body == b"# HELP"
     assert (script.requests[0]["query"], script.requests[0]["max_body"]) == ({"t": "30s"}, 10)
     with pytest.raises(ServerError):
-        run_virtual(call.get_bytes("/metrics"))
+        run_virtual(call.fetch("/metrics"))
     assert len(script.requests) == 2
 
 

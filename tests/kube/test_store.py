@@ -151,6 +151,16 @@ def test_a_new_source_takes_over_from_an_old_one_without_a_gap() -> None:
     ]
 
 
+@pytest.mark.parametrize("tell", [lambda source, obj: source.put(obj), lambda source, obj: source.replace([obj])])
+def test_an_old_source_that_lags_behind_does_not_undo_the_word_of_the_new_one(tell: Callable[[Any, Any], None]) -> None:
+    store: Store[Service] = Store()
+    old, new = store.source(), store.source()
+    new.replace([service("a", 10)])
+    tell(old, service("a", 9))
+    old.withdraw()
+    assert [obj.metadata.resource_version for obj in store] == ["10"]
+
+
 @pytest.mark.parametrize(
     "remove", [lambda source: source.remove(("shop", "a"), "uid-a"), lambda source: source.replace([])]
 )

@@ -14,6 +14,7 @@ import pytest
 from canary.kube.client import Client
 from canary.kube.clock import LoopClock
 from canary.kube.transport import MAX_BODY, Response
+from tests.metrics.fake_source import Bench
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,6 +42,12 @@ def item(name: str = "web", /, **overrides: Any) -> dict[str, Any]:
         "edge": {"direction": "from", "resource": None},
         "metrics": metrics(**measured),
     } | overrides
+
+
+def edge(direction: str, other: str, /, **overrides: Any) -> dict[str, Any]:
+    """An edge of `checkout`: to, or from, another Deployment."""
+    end = {"direction": direction, "resource": {"kind": "Deployment", "namespace": "shop", "name": other}}
+    return item("checkout", edge=end, **overrides)
 
 
 def listing(*items: Any, **overrides: Any) -> bytes:
@@ -92,6 +99,19 @@ class ScriptedTransport:
 @pytest.fixture
 def build_item() -> Callable[..., dict[str, Any]]:
     return item
+
+
+@pytest.fixture
+def bench(epoch: datetime) -> Callable[..., Bench]:
+    def make(source: Any, seed: int = 1) -> Bench:
+        return Bench(source, epoch, seed)
+
+    return make
+
+
+@pytest.fixture
+def build_edge() -> Callable[..., dict[str, Any]]:
+    return edge
 
 
 @pytest.fixture

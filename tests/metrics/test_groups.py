@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -14,82 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.core.window import Missing, Sample, SourceFailure, Window
-from canary.kube.clock import LoopClock
-from canary.metrics.groups import BEFORE_SUBSCRIPTION, MetricsGroups, Target
-from canary.metrics.source import SourceError, series_of
+from canary.metrics.groups import BEFORE_SUBSCRIPTION
+from canary.metrics.source import SourceError
 from canary.sandbox.virtual_time import run_virtual
-
-GOOD = Sample(90.0, 10.0, {"p99": 0.08})
-
-
-class FakeSource:
-    """Answers after `latency()` seconds with `answer`, or raises it; keeps when each call was sent and answered."""
-
-    def __init__(self, answer=None, latency=lambda: 0.0):
-        self.answer = {} if answer is None else answer
-        self.latency = latency
-        self.calls = []
-        self.cancelled = 0
-
-    async def read(self, namespace, kind, seconds, *, timeout):
-        sent = asyncio.get_running_loop().time()
-        try:
-            await asyncio.sleep(self.latency())
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        self.calls.append((namespace, kind, seconds, timeout, sent, asyncio.get_running_loop().time()))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-class Bench:
-    """Groups that run, the keys that were called back, and every reading that was taken."""
-
-    def __init__(self, source, epoch, seed=1):
-        self.source = source
-        self.readings = defaultdict(list)
-        self.groups = MetricsGroups(
-            source, clock=LoopClock(epoch), rng=random.Random(seed), on_reading=lambda key: self.take(key)
-        )
-
-    def take(self, key):
-        self.readings[key].extend(self.groups.take(key))
-
-    async def __aenter__(self):
-        self.task = asyncio.create_task(self.groups.run())
-        await asyncio.sleep(0)
-        return self
-
-    async def __aexit__(self, *_):
-        self.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await self.task
-        assert {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} == set()
-
-
-@pytest.fixture
-def bench(epoch):
-    def make(source, seed=1):
-        return Bench(source, epoch, seed)
-
-    return make
-
-
-def target(**overrides):
-    fields = {
-        "namespace": "shop",
-        "kind": "Deployment",
-        "interval": 30.0,
-        "stable": ("web-v1",),
-        "canary": ("web-v2",),
-    }
-    return Target(**(fields | overrides))
-
-
-def answer(**by_name):
-    return {series_of("Deployment", "shop", name.replace("_", "-")): sample for name, sample in by_name.items()}
+from tests.metrics.fake_source import GOOD, Bench, FakeSource, answer, groups_of, target
 
 
 def test_a_thousand_canaries_of_a_namespace_share_one_call_per_window(bench):
@@ -350,7 +277,7 @@ def test_a_subscriber_may_unsubscribe_everyone_from_within_its_callback(epoch):
                 groups.unsubscribe(other)
 
         source = FakeSource()
-        groups = MetricsGroups(source, clock=LoopClock(epoch), rng=random.Random(1), on_reading=stop)
+        groups = groups_of(source, epoch, stop)
         task = asyncio.create_task(groups.run())
         for key in "ab":
             groups.subscribe(key, target())
@@ -392,7 +319,7 @@ def test_a_changed_target_starts_anew(bench):
 
 def test_readings_that_nobody_takes_are_bounded_and_the_latest_stay(epoch):
     async def main():
-        groups = MetricsGroups(FakeSource(), clock=LoopClock(epoch), rng=random.Random(1), on_reading=lambda key: None)
+        groups = groups_of(FakeSource(), epoch, lambda key: None)
         task = asyncio.create_task(groups.run())
         groups.subscribe("a", target(interval=1.0))
         await asyncio.sleep(100)
@@ -409,7 +336,7 @@ def test_readings_that_nobody_takes_are_bounded_and_the_latest_stay(epoch):
 
 def test_who_subscribed_before_the_start_is_served(epoch):
     async def main():
-        groups = MetricsGroups(FakeSource(), clock=LoopClock(epoch), rng=random.Random(1), on_reading=lambda key: None)
+        groups = groups_of(FakeSource(), epoch, lambda key: None)
         groups.subscribe("a", target())
         await asyncio.sleep(100)
         assert groups.take("a") == ()
@@ -444,7 +371,7 @@ def test_an_error_in_the_callback_is_not_swallowed(epoch):
         def broken(key):
             raise LookupError(key)
 
-        groups = MetricsGroups(FakeSource(), clock=LoopClock(epoch), rng=random.Random(1), on_reading=broken)
+        groups = groups_of(FakeSource(), epoch, broken)
         groups.subscribe("a", target())
         with pytest.raises(ExceptionGroup) as caught:
             await groups.run()

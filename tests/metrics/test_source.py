@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.core.window import Missing, Sample
+from canary.core.window import Bucket, Missing, Sample
 from canary.metrics.source import NO_REQUESTS, NO_SERIES, combined, series_of, side
 
 ONE = Sample(90.0, 10.0, {"p50": 0.02, "p99": 0.08})
@@ -43,6 +45,30 @@ def test_a_side_without_names_is_missing():
 def test_a_side_is_found_by_kind_namespace_and_name():
     answer = {series_of("Pod", "shop", "web"): ONE, series_of("Pod", "test", "web"): TWO}
     assert side(answer, "pod", "shop", ("web",)) == ONE
+
+
+FAST = Sample(3.0, 0.0, histogram=(Bucket(0.1, 2.0), Bucket(inf, 3.0)))
+SLOWER = Sample(9.0, 1.0, histogram=(Bucket(0.1, 1.0), Bucket(inf, 10.0)))
+
+
+def test_histograms_with_the_same_bounds_are_added():
+    assert combined([FAST, SLOWER]).histogram == (Bucket(0.1, 3.0), Bucket(inf, 13.0))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Sample(9.0, 1.0, histogram=(Bucket(0.2, 1.0), Bucket(inf, 10.0))),
+        Sample(9.0, 1.0, histogram=(Bucket(0.1, 1.0), Bucket(0.2, 1.0), Bucket(inf, 10.0))),
+        Sample(9.0, 1.0),
+    ],
+)
+def test_histograms_that_cannot_be_added_are_none(other):
+    assert combined([FAST, other]).histogram == ()
+
+
+def test_a_workload_without_requests_takes_no_histogram_away():
+    assert combined([FAST, NO_REQUESTS]).histogram == FAST.histogram
 
 
 samples = st.builds(

@@ -121,6 +121,12 @@ def test_defaults_belong_to_nobody_who_applies(api, widgets, widget):
     assert owners(made, "applier") == {"f:spec": {"f:size": {}}}
 
 
+def test_a_field_goes_with_its_last_owner_and_takes_along_the_defaults_in_it(api, widgets, widget):
+    assert "color" in api.apply(f"{widgets}/one", widget()).body["spec"]
+    bare = {name: value for name, value in widget().items() if name != "spec"}
+    assert "spec" not in api.apply(f"{widgets}/one", bare).body
+
+
 def test_status_has_owners_of_its_own(api, widgets, widget):
     path = f"{widgets}/one"
     api.apply(path, widget())

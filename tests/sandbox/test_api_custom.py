@@ -138,7 +138,9 @@ def test_discovery_lists_the_definition(api, widgets):
     assert "/openapi/v3/apis/example.com/v1" in str(api.get("/openapi/v3").body)
 
 
-def test_the_first_write_stores_the_defaults_of_the_status(api, widget_crd, widget):
+@pytest.fixture
+def defaulted(api, widget_crd):
+    """The path of Widgets whose status has a default."""
     schema = {
         "type": "object",
         "properties": {
@@ -146,11 +148,21 @@ def test_the_first_write_stores_the_defaults_of_the_status(api, widget_crd, widg
             "status": {"type": "object", "default": {"seen": -1}, "properties": {"seen": {"type": "integer"}}},
         },
     }
-    crd = widget_crd(schema=schema)
-    path = f"/apis/{crd['spec']['group']}/v1/namespaces/default/widgets"
-    api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
-    made = api.post(path, widget())
+    assert api.post(CRDS, widget_crd(schema=schema)).status == 201
+    return WIDGETS
+
+
+def test_the_first_write_stores_the_defaults_of_the_status(api, defaulted, widget):
+    made = api.post(defaulted, widget())
     assert made.body["status"] == {"seen": -1}
-    first = api.put(f"{path}/one", made.body)
+    first = api.put(f"{defaulted}/one", made.body)
     assert first.version != made.version
-    assert api.put(f"{path}/one", first.body).version == first.version
+    assert api.put(f"{defaulted}/one", first.body).version == first.version
+
+
+@pytest.mark.parametrize("policy", ["Background", "Foreground"])
+def test_so_does_a_deletion_that_waits_for_a_finalizer(api, defaulted, widget, policy):
+    api.post(defaulted, widget(metadata={"finalizers": ["a.io/f"]}))
+    api.delete(f"{defaulted}/one", {"propagationPolicy": policy})
+    waiting = api.get(f"{defaulted}/one")
+    assert api.merge(f"{defaulted}/one", {}).version == waiting.version

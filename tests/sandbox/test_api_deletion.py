@@ -6,7 +6,8 @@ import pytest
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SETTINGS = f"{MAPS}/settings"
-PODS = "/api/v1/namespaces/default/pods"
+EVENTS = "/api/v1/namespaces/default/events"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 
 
 @pytest.fixture
@@ -140,20 +141,23 @@ def test_an_owner_of_the_same_name_with_another_uid_is_no_owner(api, config_map,
     assert api.get(MAPS).names == ["owner"]
 
 
-def test_a_pod_on_a_node_is_given_its_grace_period(api):
-    pod = {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}
-    api.post(PODS, pod)
-    marked = api.delete(f"{PODS}/p")
-    assert marked.meta["deletionGracePeriodSeconds"] == 30
-    assert marked.meta["deletionTimestamp"] == "2026-01-01T00:00:30Z"
-    api.delete(f"{PODS}/p", {"gracePeriodSeconds": 0})
-    assert api.get(f"{PODS}/p").status == 404
+def test_events_are_deleted_whatever_becomes_of_dependents(api):
+    # Source: k8s.io/kubernetes, package registry/core/event, which does not support garbage collection.
+    event = {"metadata": {"name": "e"}, "involvedObject": {"namespace": "default", "kind": "Pod", "name": "p"}}
+    api.post(EVENTS, event)
+    assert api.delete(f"{EVENTS}/e", {"propagationPolicy": "Foreground"}).body["status"] == "Success"
+    assert [commit.verb for commit in api.server.commits] == ["create", "delete"]
 
 
-def test_a_pod_without_a_node_goes_at_once(api):
-    api.post(PODS, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
-    assert api.delete(f"{PODS}/p").body["kind"] == "Pod"
-    assert api.get(f"{PODS}/p").status == 404
+def test_a_lease_that_is_put_back_is_still_on_its_way_out(api):
+    # Only a POST takes the mark away. Source: k8s.io/apiserver, package registry/rest, `WipeObjectMetaSystemFields`.
+    api.post(LEASES, {"metadata": {"name": "l", "finalizers": ["a.io/f"]}, "spec": {"holderIdentity": "a"}})
+    marked = api.delete(f"{LEASES}/l").body
+    api.merge(f"{LEASES}/l", {"metadata": {"finalizers": None}})
+    metadata = {key: value for key, value in marked["metadata"].items() if key != "uid"}
+    assert api.put(f"{LEASES}/l", {**marked, "metadata": metadata}).meta["deletionTimestamp"]
+    copy = {**metadata, "name": "m", "resourceVersion": ""}
+    assert "deletionTimestamp" not in api.post(LEASES, {"metadata": copy}).meta
 
 
 def test_a_collection_is_deleted_by_selector(api, config_map):

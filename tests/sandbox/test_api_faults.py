@@ -283,9 +283,23 @@ def test_a_list_goes_back_in_time():
     assert in_cluster(scenario) == (["a"], ["a", "b", "c"])
 
 
+def test_a_list_goes_back_by_no_more_than_its_seconds():
+    async def scenario(cluster):
+        await cluster.make("a")
+        await cluster.clock.sleep(3.0)
+        await cluster.make("b")
+        await cluster.clock.sleep(6.0)
+        await cluster.make("c")
+        cluster.faults.add(Stale(30, seconds=5.0), resource="configmaps")
+        stale = await cluster.client.list(MAPS, "default")
+        return [item["metadata"]["name"] for item in stale.items]
+
+    assert in_cluster(scenario) == ["a", "b"]
+
+
 def test_an_answer_that_is_too_long_is_ambiguous():
     async def scenario(cluster):
         with pytest.raises(Ambiguous):
-            await cluster.client.get_bytes("/version", max_body=10)
+            await cluster.client.fetch("/version", max_body=10)
 
     in_cluster(scenario)

@@ -79,7 +79,7 @@ async def test_who_has_not_the_token_stays_outside(tmp_path):
 
 async def test_the_token_opens_as_header_or_as_first_step_of_the_path():
     async with cluster(token="secret") as (_, face, client):
-        assert b"gitVersion" in await client.get_bytes("/version")
+        assert b"gitVersion" in (await client.fetch("/version")).body
         async with cluster(sent="none"):
             transport = HttpTransport(f"{face.url}/secret")
             assert (await transport.request("GET", "/version")).status == 200
@@ -123,12 +123,12 @@ async def test_an_aggregated_api_answers_for_its_group_until_it_is_removed():
     path = "/apis/metrics.smi-spec.io/v1alpha1/namespaces/shop/deployments"
     async with cluster() as (server, _, client):
         server.aggregate("metrics.smi-spec.io", "v1alpha1", resources, handler)
-        assert json.loads(await client.get_bytes(path, query={"t": "30s"})) == {"path": path, "query": {"t": "30s"}}
-        listed = json.loads(await client.get_bytes("/apis/metrics.smi-spec.io/v1alpha1"))
+        assert json.loads((await client.fetch(path, query={"t": "30s"})).body) == {"path": path, "query": {"t": "30s"}}
+        listed = json.loads((await client.fetch("/apis/metrics.smi-spec.io/v1alpha1")).body)
         assert listed["resources"] == resources
         server.disaggregate("metrics.smi-spec.io", "v1alpha1")
         with pytest.raises(NotFound):
-            await client.get_bytes(path)
+            await client.fetch(path)
 
 
 async def test_a_taken_port_is_an_error():

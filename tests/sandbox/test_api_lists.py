@@ -76,6 +76,14 @@ def test_pages_show_one_state_whatever_happens_between_them(api, maps, config_ma
     assert "continue" not in rest.meta
 
 
+def test_a_page_goes_on_while_anything_is_left_selected_or_not(api, maps):
+    # Source: k8s.io/apiserver, package storage/etcd3, `GetList`.
+    page = api.get(maps, labelSelector="app=x", limit="1")
+    assert page.names == ["a"]
+    last = api.get(maps, labelSelector="app=x", limit="1", continue_=page.meta["continue"])
+    assert (last.names, last.meta.get("continue")) == ([], None)
+
+
 def test_a_page_of_a_forgotten_state_has_expired(api, maps, config_map):
     first = api.get(maps, limit="2")
     api.post(maps, config_map("d"))

@@ -9,6 +9,7 @@ import pytest
 MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 SERVICES = "/api/v1/namespaces/default/services"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 
 
@@ -168,8 +169,40 @@ def test_a_deployment_is_scaled_through_its_subresource(api, deployment):
     )
     assert api.put(f"{DEPLOYMENTS}/web/scale", {**scale.body, "spec": {"replicas": 4}}).body["spec"] == {"replicas": 4}
     assert api.put(f"{DEPLOYMENTS}/web/scale", scale.body).status == 409
-    assert api.merge(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": 0}}).body["spec"] == {"replicas": 0}
+    assert api.merge(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": 0}}).body["spec"] == {}
     assert api.get(f"{DEPLOYMENTS}/web").body["spec"]["replicas"] == 0
+
+
+def test_a_scale_that_is_none_is_refused_before_the_deployment_is_looked_for(api):
+    scale = {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "web"}, "spec": {"replicas": "x"}}
+    assert api.put(f"{DEPLOYMENTS}/web/scale", scale).status == 400
+    assert api.merge(f"{DEPLOYMENTS}/web/scale", scale).status == 404
+
+
+def test_where_nobody_counts_the_generation_is_what_the_creator_says(api, config_map, deployment):
+    # Source: k8s.io/kubernetes, the strategies of each kind; most set it in `PrepareForCreate`, some do not.
+    assert api.post(MAPS, config_map(metadata={"generation": 9})).meta["generation"] == 9
+    assert api.merge(f"{MAPS}/settings", {"data": {"a": "2"}}).meta["generation"] == 9
+    assert api.post(DEPLOYMENTS, deployment(metadata={"generation": 9})).meta["generation"] == 1
+
+
+def test_a_dry_put_that_would_create_shows_the_version_that_was_sent(api):
+    lease = {"metadata": {"name": "l", "resourceVersion": "7"}, "spec": {"holderIdentity": "a"}}
+    assert api.put(f"{LEASES}/l", lease, dryRun="All").version == "7"
+    assert api.put(f"{LEASES}/l", lease).version != "7"
+
+
+def test_endpoints_that_stay_are_not_judged_again(api):
+    # Source: k8s.io/kubernetes, package apis/discovery/validation.
+    one, other = ({"addresses": [address]} for address in ("10.0.0.1", "10.0.0.2"))
+    api.post(SLICES, {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": [one]})
+
+    def fields(**change):
+        return {cause["field"] for cause in api.merge(f"{SLICES}/s", change).body["details"]["causes"]}
+
+    assert fields(addressType="IPv6") == {"addressType"}
+    assert fields(addressType="IPv6", endpoints=[other]) == {"addressType", "endpoints[0].addresses"}
+    assert fields(endpoints=[{"addresses": ["here"]}]) == {"endpoints[0].addresses[0]"}
 
 
 def test_services_get_addresses_of_their_own_and_keep_them(api):
@@ -183,6 +216,13 @@ def test_services_get_addresses_of_their_own_and_keep_them(api):
     assert kept.body["spec"]["clusterIP"] == one.body["spec"]["clusterIP"]
     moved = api.merge(f"{SERVICES}/one", {"spec": {"clusterIP": "10.96.9.9", "clusterIPs": ["10.96.9.9"]}})
     assert moved.status == 422
+
+
+def test_the_address_of_a_service_that_is_gone_is_not_the_next_ones(api):
+    service = {"metadata": {"name": "one"}, "spec": {"ports": [{"port": 80}]}}
+    first = api.post(SERVICES, service)
+    api.delete(f"{SERVICES}/one")
+    assert api.post(SERVICES, service).body["spec"]["clusterIP"] != first.body["spec"]["clusterIP"]
 
 
 def test_a_lease_needs_a_version_to_be_replaced_but_may_be_made_by_put(api):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.sandbox.apiserver.patch import merge_patch
+from canary.api.merge_patch import merge_patch
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SETTINGS = f"{MAPS}/settings"
@@ -36,13 +36,14 @@ def test_a_json_patch_applies_in_order_or_not_at_all(api, settings):
     operations = [
         {"op": "test", "path": "/metadata/annotations/note", "value": "x"},
         {"op": "remove", "path": "/metadata/annotations/note"},
-        {"op": "add", "path": "/data/x~1y", "value": "3"},
+        {"op": "add", "path": "/metadata/annotations/x~1y", "value": "3"},
         {"op": "move", "from": "/data/a", "path": "/data/z"},
         {"op": "copy", "from": "/data/b", "path": "/data/b2"},
         {"op": "replace", "path": "/data/b", "value": "9"},
     ]
     patched = api.json_patch(SETTINGS, *operations)
-    assert patched.body["data"] == {"b": "9", "x/y": "3", "z": "1", "b2": "2"}
+    assert patched.body["data"] == {"b": "9", "z": "1", "b2": "2"}
+    assert patched.body["metadata"]["annotations"] == {"x/y": "3"}
     failed = api.json_patch(SETTINGS, {"op": "remove", "path": "/data/b"}, *operations[:1])
     assert (failed.status, failed.body["reason"]) == (422, "Invalid")
     assert api.get(SETTINGS).body == patched.body
@@ -86,7 +87,8 @@ def test_a_strategic_patch_merges_containers_by_name(api, deployment):
 
 def test_a_strategic_patch_puts_items_in_the_order_it_names(api, deployment):
     api.post(DEPLOYMENTS, deployment())
-    order = {"$setElementOrder/containers": [{"name": "side"}, {"name": "main"}], "containers": [{"name": "side"}]}
+    order = {"$setElementOrder/containers": [{"name": "side"}, {"name": "main"}]}
+    order["containers"] = [{"name": "side", "image": "side:1"}]
     patched = api.strategic(WEB, {"spec": {"template": {"spec": order}}})
     assert [c["name"] for c in containers(patched)] == ["side", "main"]
 

@@ -82,6 +82,13 @@ def test_a_finalizer_must_have_a_qualified_name(api, config_map):
     assert api.post(MAPS, config_map(metadata={"finalizers": ["not one!"]})).status == 422
 
 
+def test_what_is_of_another_type_is_refused_before_a_stale_version_is(api, config_map):
+    api.post(MAPS, config_map())
+    stale = {"metadata": {"resourceVersion": "1"}}
+    assert api.merge(SETTINGS, {**stale, "data": {"a": 1}}).status == 422
+    assert api.merge(SETTINGS, {**stale, "data": {"a": "2"}}).status == 409
+
+
 def test_what_is_immutable_stays(api, config_map):
     api.post(MAPS, config_map(immutable=True))
     assert api.merge(SETTINGS, {"data": {"a": "other"}}).status == 422
@@ -137,6 +144,14 @@ def test_every_namespace_has_an_account_and_the_first_the_service_of_the_api(api
 
 def test_an_event_with_a_time_may_be_about_another_namespace(api):
     path = "/apis/events.k8s.io/v1/namespaces/default/events"
-    event = {"metadata": {"name": "web"}, "regarding": {"namespace": "elsewhere"}}
+    event = {
+        "metadata": {"name": "web"},
+        "regarding": {"namespace": "elsewhere"},
+        "reportingController": "canary.delivery/controller",
+        "reportingInstance": "canary-1",
+        "action": "Advance",
+        "reason": "Advanced",
+        "type": "Normal",
+    }
     assert api.post(path, event).status == 422
     assert api.post(path, {**event, "eventTime": "2026-01-01T00:00:00.000000Z"}).status == 201

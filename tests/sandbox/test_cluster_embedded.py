@@ -73,7 +73,7 @@ def test_a_split_reads_the_same_in_every_version(written):
 def test_the_metrics_api_is_told_by_discovery_only_when_there_is_a_mesh():
     async def main(mesh):
         async with embedded(mesh=mesh) as cluster:
-            groups = msgspec.json.decode(await cluster.client.get_bytes("/apis"))["groups"]
+            groups = msgspec.json.decode((await cluster.client.fetch("/apis")).body)["groups"]
             return "metrics.smi-spec.io" in {group["name"] for group in groups}
 
     assert run_virtual(main(Mesh.MODELLED))
@@ -159,7 +159,7 @@ async def test_the_api_server_answers_over_http_with_its_kubeconfig(tmp_path):
             await client.create(DEPLOYMENTS, APP.deployment(V1), "shop")
             await cluster.ready("shop", APP.backend("1.0"))
             deployment = await client.get(DEPLOYMENTS, APP.backend("1.0"), "shop")
-            served = await client.get_bytes("/apis/metrics.smi-spec.io/v1alpha1/namespaces/shop/deployments")
+            served = (await client.fetch("/apis/metrics.smi-spec.io/v1alpha1/namespaces/shop/deployments")).body
         finally:
             await client.close()
     assert deployment["status"]["readyReplicas"] == 2

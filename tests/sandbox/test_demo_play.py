@@ -84,15 +84,15 @@ def test_rollbacks_are_measured_from_the_first_breach_and_from_the_deciding_answ
     assert good.peak == 100
     assert broken.rescue is not None
     assert slow.rescue is not None
-    # The broken release is beyond rollbackAt; the slow one needs two breached windows of two seconds.
+    # The broken release is beyond rollbackAt; the slow one needs two breached windows of a second.
     assert 0 <= broken.rescue.first_breach < 1
-    assert 1.9 < slow.rescue.first_breach < 3
+    assert 0.9 < slow.rescue.first_breach < 2
     assert 0 <= slow.rescue.decided < 1
-    assert broken.peak == slow.peak == 10
+    assert broken.peak == slow.peak == 25
 
 
 def test_the_log_has_a_line_for_every_weight_verdict_and_event(lines):
-    assert any("weight   podinfo-v2 10%  podinfo-v1 90%  (step 1 of 3)" in line for line in lines)
+    assert any("weight   podinfo-v2 25%  podinfo-v1 75%  (step 1 of 3)" in line for line in lines)
     assert any("weight   podinfo-v2 100%  podinfo-v1 0%  (step 3 of 3)" in line for line in lines)
     assert any("verdict  Breach success-rate: canary 80%" in line for line in lines)
     assert any("verdict  Breach latency: canary" in line for line in lines)

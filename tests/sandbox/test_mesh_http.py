@@ -72,7 +72,7 @@ async def counts(cluster, requests):
 
 async def metrics(cluster, plural="deployments"):
     path = f"/apis/metrics.smi-spec.io/v1alpha1/namespaces/shop/{plural}"
-    answer = msgspec.json.decode(await cluster.client.get_bytes(path, query={"t": "60s"}))
+    answer = msgspec.json.decode((await cluster.client.fetch(path, query={"t": "60s"})).body)
     return {
         item["resource"]["name"]: {metric["name"]: metric["value"] for metric in item["metrics"]}
         for item in answer["items"] or ()

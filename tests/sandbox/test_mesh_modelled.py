@@ -50,7 +50,7 @@ async def mesh(*, weights=(90, 10), rate=100.0, seed=None):
 
 async def metrics(cluster, window="30s", plural="deployments"):
     path = f"{METRICS}/namespaces/shop/{plural}"
-    answer = msgspec.json.decode(await cluster.client.get_bytes(path, query={"t": window}))
+    answer = msgspec.json.decode((await cluster.client.fetch(path, query={"t": window})).body)
     return {
         item["resource"]["name"]: {metric["name"]: metric["value"] for metric in item["metrics"]}
         for item in answer["items"] or ()
@@ -98,7 +98,7 @@ def test_a_workload_without_traffic_is_absent():
     async def main():
         async with mesh(weights=(100, 0)) as cluster:
             with pytest.raises(ServerError, match="500"):
-                await cluster.client.get_bytes(f"{METRICS}/namespaces/shop/deployments/podinfo-v2-0")
+                await cluster.client.fetch(f"{METRICS}/namespaces/shop/deployments/podinfo-v2-0")
             return await metrics(cluster)
 
     assert set(run_virtual(main())) == {"podinfo-v1-0"}

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from canary.api.duration import go_duration
+from canary.api.quantity import quantity
 from canary.sandbox.apiserver.request import Request
 from canary.sandbox.mesh.observations import Reading
-from canary.sandbox.smi_metrics import MetricsApi, go_duration, quantity, window_of
+from canary.sandbox.smi_metrics import MetricsApi, window_of
 
 ROOT = "/apis/metrics.smi-spec.io/v1alpha1"
 

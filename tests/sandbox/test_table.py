@@ -77,6 +77,9 @@ def test_an_age_that_nobody_knows_is_unknown():
         (".status.conditions[?(@.type=='Paused')].status", []),
         (".status.conditions[?(@.observedGeneration>2)].type", ["Ready"]),
         (".nothing.here", []),
+        (".spec['weight','steps']", [25, [5, 50]]),
+        (".spec['nothing', 'weight']", [25]),
+        ("['metadata','spec'].weight", [25]),
     ],
 )
 def test_a_path_finds_what_it_names(path, expected):

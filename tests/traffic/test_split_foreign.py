@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from canary.api.kinds import TrafficSplit
-from canary.traffic.foreign import Writer, field_manager_of_backends, foreign_claim
+from canary.api.tracking import Writer
+from canary.traffic.foreign import field_manager_of_backends, foreign_claim
 
 BACKENDS = {"f:spec": {"f:backends": {}, "f:service": {}}}
 
@@ -75,27 +76,6 @@ def test_without_marks_there_is_no_claim(entries):
     assert foreign_claim(split(*entries, labels={"app": "web"}, annotations={"note": "argocd.argoproj.io/"})) is None
 
 
-@pytest.mark.parametrize(
-    ("metadata", "claim"),
-    [
-        (
-            {"annotations": {"argocd.argoproj.io/tracking-id": "shop:split.smi-spec.io/TrafficSplit:shop/web"}},
-            "Argo CD (argocd.argoproj.io/tracking-id)",
-        ),
-        ({"labels": {"argocd.argoproj.io/instance": "shop"}}, "Argo CD (argocd.argoproj.io/instance)"),
-        (
-            {"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}},
-            "a Flux Kustomization (kustomize.toolkit.fluxcd.io/name)",
-        ),
-        ({"labels": {"helm.toolkit.fluxcd.io/name": "shop"}}, "a Flux HelmRelease (helm.toolkit.fluxcd.io/name)"),
-        ({"annotations": {"meta.helm.sh/release-name": "shop"}}, "Helm (meta.helm.sh/release-name: shop)"),
-        (
-            {"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "shop"}},
-            "Helm (release shop)",
-        ),
-        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm (release unknown)"),
-        ({"labels": {"app.kubernetes.io/managed-by": "me", "app.kubernetes.io/instance": "shop"}}, None),
-    ],
-)
-def test_the_marks_of_gitops_tools_are_claims(metadata, claim):
-    assert foreign_claim(split(**metadata)) == claim
+def test_the_marks_of_gitops_tools_are_claims():
+    live = split(annotations={"argocd.argoproj.io/tracking-id": "shop:split.smi-spec.io/TrafficSplit:shop/web"})
+    assert foreign_claim(live) == "Argo CD (argocd.argoproj.io/tracking-id)"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canary.api.kinds import SplitBackend, SplitMeta, SplitSpec, TrafficSplit
+from canary.api.kinds import ManagedMeta, SplitBackend, SplitSpec, TrafficSplit
 from canary.core.observed import Backend
 from canary.traffic.view import Owner, split_view
 
@@ -16,7 +16,7 @@ OWNER = Owner("shop", "podinfo", "uid", "podinfo")
 def view(*backends: tuple[str, Any]) -> tuple[tuple[Backend, ...], bool]:
     """The backends of a split with these, and whether it is malformed."""
     listed = tuple(SplitBackend(service, weight) for service, weight in backends)
-    found = split_view(TrafficSplit(SplitMeta(name="podinfo"), SplitSpec("podinfo", listed)), OWNER)
+    found = split_view(TrafficSplit(ManagedMeta(name="podinfo"), SplitSpec("podinfo", listed)), OWNER)
     return found.backends, found.malformed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.core.commands import Command, Malformed, Verb, command_id, parse_command
 from canary.core.decision import Decision
 from canary.core.phases import Phase, Trigger
-from canary.core.rules.steps import canary_ready, raise_to
+from canary.core.rules.steps import canary_ready, raise_to, unrestorable
 from canary.core.situation import Situation, propose, say
 from canary.core.state import Gate
 
@@ -69,14 +69,24 @@ def _retry(s: Situation, _: Command) -> Decision:
     )  # fmt: skip
 
 
-def _promote(s: Situation, asked: Command) -> Decision:
+def _promote(s: Situation, asked: Command) -> Decision | None:
+    if s.state.phase is Phase.PROGRESSING and s.canary_side.unseen:
+        return None  # Who has only just come does not know the pods yet: the command waits until they are listed.
     why_not = _cannot_promote(s)
     if why_not or s.plan is None:
         return _refuse(s, f"{asked.verb.value}: {why_not}")
     answered = command_id(s.observed.command)
     gate = Gate(kind="Command", revision=s.state.revision, split=s.split.uid, change=s.state.change)
     stages = s.plan.stages
-    if asked.verb is Verb.PROMOTE_FULL or s.state.step >= len(stages):
+    promotes = asked.verb is Verb.PROMOTE_FULL or s.state.step >= len(stages)
+    if promotes and (why_not := unrestorable(s)):
+        return _refuse(s, f"{asked.verb.value}: {why_not}")
+    if promotes and s.workload is not None:
+        said = say("PromotionStarted", f"the stable copy takes {s.state.revision} over by request")
+        return propose(
+            s, Trigger.PROMOTE_FULL, said, guarded=True, command=answered, pause="", since=s.now.wall, gate=gate
+        )
+    if promotes:
         note = f"{s.state.revision} goes to 100% by request, then one full Healthy window decides"
         said = say("PromotionStarted", note)
         return propose(
@@ -97,7 +107,10 @@ def _cannot_promote(s: Situation) -> str:
     if not s.state.revision or s.canary_side.revision != s.state.revision:
         return "the pods of the canary are changing"
     if not canary_ready(s):
-        return "the Service lacks a port of the root, or the status still lists the revision as rejected"
+        return (
+            "pods are still awaited, the Service lacks a port of the root, "
+            "or the status still lists the revision as rejected"
+        )
     return ""
 
 

@@ -12,12 +12,30 @@ from canary.core.situation import Situation
 def pods(s: Situation) -> Decision | None:
     """progressDeadline counts only while a rollout waits for ready pods."""
     since, plan = s.memory.waiting_since, s.plan
-    if plan is None or s.state.phase is not Phase.PROGRESSING or s.state.weight or since is None:
+    if plan is None or since is None or not s.state.running or not s.reached(since + plan.deadline):
         return None
-    if not s.reached(since + plan.deadline):
+    patience = format_duration(plan.deadline)
+    if s.state.phase is Phase.PROMOTING:
+        words = f"the stable copy did not become ready within {patience}{_trouble(s)}"
+        return roll_back(s, Trigger.DEADLINE, "PromotionFailed", words)
+    if s.state.weight and s.workload is None:
         return None
-    words = f"Service {s.state.canary} had no ready endpoint for {format_duration(plan.deadline)}"
+    if s.state.restart:
+        words = f"pods that have read an earlier configuration still got requests after {patience}"
+    elif s.canary_side.ready:
+        words = f"{s.canary_side.ready} of {s.pods_needed} pods became ready within {patience}{_trouble(s)}"
+    else:
+        words = f"Service {s.state.canary} had no ready endpoint for {patience}{_trouble(s)}"
     return roll_back(s, Trigger.DEADLINE, "ProgressDeadlineExceeded", words)
+
+
+def _trouble(s: Situation) -> str:
+    """In managed mode, what keeps the pods from being ready."""
+    w = s.workload
+    if w is None:
+        return ""
+    side = w.stable if s.state.phase is Phase.PROMOTING else w.candidate
+    return f": {side.trouble}" if side is not None and side.trouble else ""
 
 
 def no_data(s: Situation) -> Decision | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canary.api.duration import format_duration
 from canary.core.commands import command_id
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.memory import Memory
@@ -19,6 +20,9 @@ def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
         return Decision(outlook=blocked)
     if plan is None:
         return Decision(outlook=Outlook("InvalidSpec", observed.invalid, blocked=True))
+    began_before = observed.record.seq > 0 or memory.seen_seq > 0
+    if (unready := _onboarding(observed, began_before=began_before)) is not None:
+        return _patiently(unready, plan.deadline, memory, now)
     serving = _serving(observed)
     other = plan.canary if serving == plan.stable else plan.stable
     if observed.side(serving).gone and observed.side(other).ready > 0:
@@ -28,17 +32,18 @@ def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
         )
         return Decision(outlook=Outlook("ServingUnknown", message, blocked=True))
     if split is None and (not observed.side(serving).exists or observed.root_problem):
-        return Decision(outlook=_waiting(observed, serving))
+        return _patiently(_waiting(observed, serving), plan.deadline, memory, now)
     record = observed.record
-    began_before = record.seq > 0 or memory.seen_seq > 0
-    trigger = Trigger.REBUILT if began_before else Trigger.SPLIT_CREATED
+    trigger = _trigger(observed, began_before=began_before)
+    seq = max(record.seq, memory.seen_seq, split.state.seq if split and split.state else 0)
     state = State(
         uid=observed.uid,
-        seq=max(record.seq, memory.seen_seq, split.state.seq if split and split.state else 0),
+        seq=seq,
         epoch=max(record.epoch, split.state.epoch if split and split.state else 0),
         phase=move(Phase.INITIALIZING, trigger),
         serving=serving,
-        promoted=record.promoted if record.serving == serving else observed.side(serving).revision,
+        promoted=_promoted(observed, serving),
+        entered=seq + 1 if observed.workload is not None else 0,
         rejected=record.rejected,
         command=command_id(observed.command) if observed.command else record.command,
         abort=record.abort,
@@ -62,6 +67,9 @@ def _blocked(observed: Observed) -> Outlook | None:
         return Outlook(reason, observed.version_problem, blocked=not observed.version_missing)
     if observed.conflict:
         return Outlook("TrafficConflict", observed.conflict, blocked=True)
+    if observed.rival and (split is None or split.ownership is not Ownership.OURS):
+        # Whose split is gone for a moment must not lose its root, and with it what it forbids.
+        return Outlook("TrafficConflict", observed.rival, blocked=True)
     if split is None:
         return None
     if split.terminating:
@@ -84,6 +92,8 @@ def _serving(observed: Observed) -> str:
     says, else the heavier backend, else the stable Service of the spec. On a tie it is the stable one."""
     plan = observed.plan or observed.last_plan
     assert plan is not None  # callers have checked it
+    if observed.workload is not None:
+        return plan.stable
     named = {plan.stable, plan.canary}
     if observed.record.serving:
         return observed.record.serving
@@ -97,6 +107,53 @@ def _serving(observed: Observed) -> str:
     return plan.stable
 
 
+def _promoted(observed: Observed, serving: str) -> str:
+    """What serves there, by the record; else by what the stable copy was made from, or what runs."""
+    if observed.record.serving == serving:
+        return observed.record.promoted
+    stable = observed.workload.stable if observed.workload is not None else None
+    return stable.revision if stable is not None else observed.side(serving).revision
+
+
+def _trigger(observed: Observed, *, began_before: bool) -> Trigger:
+    if began_before:
+        return Trigger.REBUILT
+    return Trigger.SPLIT_CREATED if observed.workload is None else Trigger.COPY_READY
+
+
+def _onboarding(observed: Observed, *, began_before: bool) -> Outlook | None:
+    """Managed mode: what must be there before traffic is split, in words; `None` when it is."""
+    w = observed.workload
+    if w is None:
+        return None
+    if not w.known:
+        return Outlook("Initializing", "the workload has not been read yet")
+    if w.problem is not None:
+        return Outlook(*w.problem, blocked=True)
+    if w.stable is None and w.candidate is None:
+        return Outlook("WaitingForTarget", f"Deployment {w.target} does not exist yet")
+    if w.stable is None and w.candidate is not None and w.candidate.unknown:
+        return Outlook("WaitingForTarget", w.candidate.unknown)
+    if w.stable is None or w.gaps:
+        return Outlook("Onboarding", f"Deployment {w.target} is being copied")
+    plan = observed.plan or observed.last_plan
+    if began_before or plan is None or (w.stable.complete and observed.side(plan.stable).ready):
+        return None
+    trouble = f": {w.stable.trouble}" if w.stable.trouble else ""
+    return Outlook("WaitingForStable", f"the stable copy of Deployment {w.target} is not ready yet{trouble}")
+
+
+def _patiently(outlook: Outlook, patience: float, memory: Memory, now: Now) -> Decision:
+    """What is not there yet is waited for until progressDeadline; then somebody must look."""
+    since = memory.waiting_since
+    if outlook.blocked or since is None:
+        return Decision(outlook=outlook)
+    if now.monotonic < since + patience:
+        return Decision(outlook=outlook, wake_at=since + patience)
+    words = f"{outlook.message} (for more than {format_duration(patience)})"
+    return Decision(outlook=Outlook("ProgressDeadlineExceeded", words, blocked=True))
+
+
 def _waiting(observed: Observed, serving: str) -> Outlook:
     if observed.root_problem:
         return Outlook("WaitingForService", observed.root_problem)
@@ -108,6 +165,8 @@ def _said(observed: Observed, serving: str, *, began_before: bool) -> tuple[Said
     if began_before:
         note = f"the TrafficSplit's state was lost and is rebuilt: Service {serving} serves all traffic"
         said = (Said("StateRebuilt", note, True),)
+    elif observed.workload is not None:
+        said = (Said("Onboarding", f"the copy of Deployment {observed.workload.target} is ready behind {serving}"),)
     else:
         said = (Said("Initialized", f"Service {serving} serves all traffic"),)
     if observed.command and command_id(observed.command) != observed.record.command:

@@ -9,7 +9,7 @@ from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.memory import GONE_AFTER
 from canary.core.observed import Backend, Ownership
 from canary.core.phases import Phase, Trigger
-from canary.core.situation import Situation, expected_backends, propose, say
+from canary.core.situation import Situation, expected_backends, propose, say, stays
 from canary.core.state import reject
 
 LOSSES_ALLOWED = 3
@@ -35,13 +35,20 @@ def abort(s: Situation) -> Decision | None:
         return None
     asked, answered = parse_abort(value).revision, command_id(value)
     wanted = s.state.canary or (s.observed.plan.canary if s.observed.plan else "")
-    revision = s.state.revision or s.observed.side(wanted).revision
+    revision = s.state.revision or (s.wanted if s.workload is not None else s.observed.side(wanted).revision)
     if asked not in ("", revision):
+        if lowered(s):
+            return None  # Answering it would put back what somebody has taken away: that is looked at first.
         note = f"abort of {asked} ignored: the revision is {revision or 'not known yet'}"
         return propose(s, None, say("AbortIgnored", note, warning=True), abort=answered)
+    if s.workload is not None and not s.state.running and revision in ("", s.state.promoted):
+        if not revision and s.state.phase is Phase.ROLLING_BACK and s.workload.candidate is not None:
+            # After a rebuild the abort must bar what is asked for, and nobody knows that yet.
+            return Decision(outlook=Outlook("RollingBack", f"the abort waits for a look at {s.workload.target}"))
+        return propose(s, None, say("AbortIgnored", "nothing to abort: no rollout is running"), abort=answered)
     rejected = reject(s.state.rejected, revision)
     if s.state.phase is Phase.ROLLING_BACK:
-        if not revision and s.observed.side(wanted).unseen:
+        if not revision and s.workload is None and s.observed.side(wanted).unseen:
             # After a rebuild the abort must bar what runs, and nobody has looked at that yet.
             return Decision(outlook=Outlook("RollingBack", f"the abort waits for a look at Service {wanted}"))
         said = say("Aborted", f"abort of {revision} taken while rolling back", warning=True)
@@ -54,7 +61,9 @@ def abort(s: Situation) -> Decision | None:
 def breach(s: Situation) -> Decision | None:
     """Counts breached windows; the one that reaches failureLimit, or is beyond rollbackAt, ends the rollout at once."""
     newest = s.memory.breach()
-    if newest is None or s.plan is None or not s.state.running or s.state.weight == 0:
+    if newest is None or s.plan is None or not s.state.running:
+        return None
+    if s.state.weight == 0 and s.state.phase is not Phase.PROMOTING:
         return None
     failed = s.state.failed + len(s.memory.pending)
     severe = next((judged for judged in s.memory.pending if judged.severe), None)
@@ -64,6 +73,8 @@ def breach(s: Situation) -> Decision | None:
     if failed >= s.plan.failure_limit or s.state.phase is Phase.PROMOTING:
         words = f"{newest.words}; {failed} breached windows, {s.plan.failure_limit} end the rollout"
         return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=newest.wall_end)
+    if lowered(s):
+        return None  # Counting it would put back what somebody has taken away: `drift` counts it.
     note = f"{newest.words}; weight held at {s.state.weight}% ({failed} of {s.plan.failure_limit} breached windows)"
     said = say("CheckFailed", note, warning=True)
     return propose(s, None, said, failed=failed, window=newest.wall_end, since=s.now.wall)
@@ -75,7 +86,7 @@ def drift(s: Situation) -> Decision | None:
         return None
     actual = s.split.weight_of(s.state.canary) if s.state.canary else 0
     by = s.split.editor or "somebody"
-    if s.split.malformed or not s.state.running or actual >= s.state.weight:
+    if not lowered(s):
         note = f"{by} changed the backends of the TrafficSplit; put back to {s.state.weight}% for the canary"
         return propose(s, None, say("DriftRepaired", note, warning=True))
     if s.split.tracked:
@@ -88,7 +99,24 @@ def drift(s: Situation) -> Decision | None:
     step = s.plan.step_for(actual) if s.plan else 0
     note = f"{by} lowered the canary from {s.state.weight}% to {actual}%; held there until resume"
     said = say("Paused", note, warning=True)
-    return propose(s, None, said, weight=actual, step=step, pause="ManualWeight", since=s.now.wall)
+    newest = s.memory.breach()
+    return propose(
+        s, None, said, weight=actual, step=step, pause="ManualWeight", since=s.now.wall,
+        failed=s.state.failed + len(s.memory.pending), window=newest.wall_end if newest else s.state.window,
+    )  # fmt: skip
+
+
+def undo(s: Situation) -> Decision | None:
+    """A promotion that has failed while stable had no ready endpoint: traffic goes back as soon as it has one."""
+    if s.state.phase is not Phase.PROMOTING or not s.state.reason:
+        return None
+    rejects = s.state.revision in s.state.rejected
+    return roll_back(s, Trigger.DEADLINE, s.state.reason, s.state.note, rejects=rejects)
+
+
+def lowered(s: Situation) -> bool:
+    """Somebody else has given the canary less than the state says: only a gate may give it more again."""
+    return s.state.running and not s.split.malformed and s.split.weight_of(s.state.canary) < s.state.weight
 
 
 def endpoints_lost(s: Situation) -> Decision | None:
@@ -100,6 +128,9 @@ def endpoints_lost(s: Situation) -> Decision | None:
         return None
     lost, failed = s.state.lost + 1, s.state.failed + 1
     words = f"Service {s.state.canary} has no ready endpoint"
+    candidate = s.workload.candidate if s.workload is not None else None
+    if candidate is not None and candidate.trouble:
+        words = f"{words} ({candidate.trouble})"
     last = lost >= LOSSES_ALLOWED or (s.plan is not None and failed >= s.plan.failure_limit)
     if s.state.phase is Phase.PROMOTING:
         return roll_back(s, Trigger.ENDPOINTS_LOST, "EndpointsLost", words, rejects=last, lost=lost, failed=failed)
@@ -141,7 +172,14 @@ def roll_back(
     weight = s.split.weight_of(s.state.canary)
     said = say("RollbackStarted", f"{words}; weight {weight}% -> 0 for {s.state.revision}", warning=True)
     rejected = reject(s.state.rejected, fields.get("revision", s.state.revision)) if rejects else s.state.rejected
+    note = words[:400]
+    held = s.state.phase is Phase.PROMOTING and s.workload is not None and stays(s)
+    if held and not s.state.reason:
+        # The canary keeps its traffic until stable is ready again, with the template that it had before.
+        kept = say(reason, f"{words}; stable gets its previous template back, and the traffic when ready", warning=True)
+        fields = {name: value for name, value in fields.items() if name not in ("revision", "canary")}
+        return propose(s, None, kept, reason=reason, note=note, rejected=rejected, pause="", **fields)
     return propose(
-        s, trigger, said, weight=0, step=0, since=s.now.wall, pause="", gate=None, reason=reason, note=words[:400],
+        s, trigger, said, weight=0, step=0, since=s.now.wall, pause="", gate=None, reason=reason, note=note,
         rejected=rejected, **fields,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from canary.core.actions.upkeep import due_for_candidate
 from canary.core.decision import Decision
 from canary.core.memory import Memory
 from canary.core.phases import Phase, Trigger
@@ -52,7 +53,7 @@ def _next(s: Situation) -> Decision | None:
     if gate.kind == "Window" and s.memory.pool.requests < plan.stage(s.state.step).min_requests:
         return None
     if s.state.step >= len(plan.stages):
-        return _finish(s, Trigger.BAKE_PASSED, gate)
+        return _finish(s, Trigger.BAKE_PASSED, gate) if s.workload is None else _open_promotion(s, gate)
     if plan.stage(s.state.step + 1).approval:
         return _enter_approval(s)
     return raise_to(s, s.state.step + 1, gate, expires_at=_expiry(s, gate))
@@ -62,7 +63,7 @@ def raise_to(s: Situation, step: int, gate: Gate, *, expires_at: float | None = 
     """The write that raises the canary to the weight of stage `step`; a last stage at 100 without hold promotes."""
     assert s.plan is not None  # callers have checked it
     stage = s.plan.stage(step)
-    last = step == len(s.plan.stages) and stage.weight == 100 and stage.hold == 0
+    last = step == len(s.plan.stages) and stage.weight == 100 and stage.hold == 0 and s.workload is None
     # Edited steps may leave a weight above the next stage's: going on never lowers it.
     weight = max(stage.weight, s.state.weight)
     why = "requested" if gate.kind == "Command" else _reason(s.memory, gate)
@@ -85,17 +86,59 @@ def _enter_approval(s: Situation) -> Decision:
     return propose(s, Trigger.STEP_PASSED, said, step=step, since=s.now.wall)
 
 
+def _open_promotion(s: Situation, gate: Gate) -> Decision | None:
+    """Managed mode: the stable copy takes the revision over, while the weight stays and both sides are judged."""
+    if unrestorable(s):
+        return None
+    note = f"{s.state.revision} passed all steps ({_reason(s.memory, gate)}); the stable copy takes it over"
+    said = say("PromotionStarted", note, warning=gate.kind == "NoData")
+    return propose(
+        s, Trigger.STEPS_PASSED, said, guarded=True, expires_at=_expiry(s, gate), since=s.now.wall, gate=gate
+    )
+
+
 def _close_promotion(s: Situation) -> Decision | None:
+    if s.workload is not None:
+        return _return_traffic(s)
     if not canary_ready(s):
         return None
     gate = passing_gate(s)
     return None if gate is None else _finish(s, Trigger.WINDOW_PASSED, gate)
 
 
+def _return_traffic(s: Situation) -> Decision | None:
+    """Managed mode: all traffic to the stable copy, once each of its pods runs the revision and is available."""
+    if not stable_follows(s):
+        return None
+    requested = s.state.gate if s.state.gate is not None and s.state.gate.kind == "Command" else None
+    gate = passing_gate(s) or requested
+    if gate is not None and gate.kind == "Window" and not stable_judged(s):
+        return None
+    return None if gate is None else _finish(s, Trigger.STABLE_FOLLOWED, gate)
+
+
+def stable_judged(s: Situation) -> bool:
+    """There was one full window in which the stable copy ran the revision with every pod, and was judged by it, too."""
+    latest = s.memory.latest
+    return latest is not None and latest.start >= s.memory.stable[1]
+
+
+def stable_follows(s: Situation) -> bool:
+    """The stable copy runs the revision under trial, with every pod; barred ones never."""
+    w = s.workload
+    if w is None or w.stable is None or not s.state.revision:
+        return False
+    barred = s.state.revision in s.state.rejected or s.state.revision in s.observed.record.rejected
+    copied = w.stable.revision == s.state.revision and w.stable.complete and not w.stable.drifted
+    copied = copied and w.stable.stamp >= s.state.entered
+    return copied and not barred and s.serving_side.ready > 0 and s.serving_side.revision == s.state.revision
+
+
 def _finish(s: Situation, trigger: Trigger, gate: Gate) -> Decision:
     words = _reason(s.memory, gate)
-    note = f"{s.state.revision} promoted: Service {s.state.canary} serves all traffic ({words})"
-    fields = promoted_fields(s.state, s.state.trial)
+    serving = s.state.canary if s.workload is None else s.state.serving
+    note = f"{s.state.revision} promoted: Service {serving} serves all traffic ({words})"
+    fields = promoted_fields(s.state, s.state.trial, serving=serving)
     return propose(
         s, trigger, say("Promoted", note, warning=gate.kind == "NoData"), guarded=True, expires_at=_expiry(s, gate),
         since=s.now.wall, gate=gate, **fields,
@@ -129,7 +172,31 @@ def canary_ready(s: Situation) -> bool:
     side = s.canary_side
     barred = s.state.revision in s.state.rejected or s.state.revision in s.observed.record.rejected
     same = bool(s.state.revision) and side.revision == s.state.revision
-    return side.ready > 0 and same and not barred and not side.missing_ports
+    return side.ready > 0 and same and not barred and not side.missing_ports and _workload_ready(s)
+
+
+def _workload_ready(s: Situation) -> bool:
+    """Managed mode: the template is kept, enough pods carry the next weight, and no earlier scale-down is possible."""
+    w = s.workload
+    if w is None:
+        return True
+    if w.problem is not None or w.candidate is None or w.stable is None or s.state.restart:
+        return False
+    pinned = s.state.revision in w.pins and w.candidate.revision == s.state.revision
+    # Before the first weight nothing may be due that somebody could have prepared: a scale-down would hit under weight.
+    prepared = s.state.weight == 0 and due_for_candidate(s, w)
+    return pinned and not prepared and s.canary_side.ready >= s.pods_needed
+
+
+def unrestorable(s: Situation) -> str:
+    """Managed mode: why a promotion could not be undone, which is why it does not begin; empty when it could."""
+    w = s.workload
+    if w is None or s.state.promoted in w.pins:
+        return ""
+    return (
+        f"the kept template of {s.state.promoted} is gone, so that promoting {s.state.revision} could not be undone: "
+        f"put {s.state.promoted} into Deployment {w.target} first"
+    )
 
 
 def awaited_approval(s: Situation) -> str:

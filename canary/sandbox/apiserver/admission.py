@@ -51,29 +51,48 @@ def check_fields(call: Call, obj: Object, old: Object | None = None) -> tuple[st
     return found
 
 
+def check_types(call: Call, obj: Object) -> None:
+    """Refuses (400) what cannot be decoded as the built-in kind that it should be."""
+    schema = None if call.kind.custom else _schema(call.kind)
+    if schema is not None and (detail := wrong_type(schema, obj)):
+        raise unfit(call, f"json: cannot unmarshal {detail}")
+
+
 def _schema(kind: ResourceType) -> Mapping[str, Any] | None:
     return kind.schema if kind.custom else structural(kind.group, kind.kind)
 
 
 def check_applied_fields(call: Call, config: Object) -> None:
-    """Refuses an apply of fields that the kind does not have: their owners could not be recorded."""
-    schema = _schema(call.kind)
-    for text in unknown_fields(schema, config) if schema is not None else ():
+    """Refuses an apply of fields that the kind does not have or that are of another type: they have no owners."""
+    if detail := misfit(call.kind, config):
+        raise unfit(call, detail)
+
+
+def misfit(kind: ResourceType, obj: Object) -> str:
+    """Why the fields of `obj` can have no owners as fields of `kind`: the first that is unknown or of another type."""
+    schema = _schema(kind)
+    if schema is None:
+        return ""
+    for text in unknown_fields(schema, obj):
         path = text.removeprefix('unknown field "').removesuffix('"')
-        raise unfit(call, f".{path}: field not declared in schema")
+        return f".{path}: field not declared in schema"
+    detail = wrong_type(schema, obj)
+    return f"not of the type of its schema: {detail}" if detail else ""
 
 
-def admitted(call: Call, obj: Object, old: Object | None) -> Object:
+def admitted(call: Call, obj: Object, old: Object | None, known: tuple[Cause, ...] = ()) -> Object:
     """`obj` pruned, defaulted and checked, in the version of the call; `old` is what it replaces, in that version.
+
+    `known` is what is wrong already.
 
     Raises `Refused` (422) with every cause.
     """
     kind = call.kind
     if kind.custom:
-        return _admitted_custom(call, obj, old)
+        return _admitted_custom(call, obj, old, known)
     obj = filled_in(kind.storage, _without_unknown(call, obj, old))
     before = to_storage(kind, old) if old is not None else None
-    causes = [*meta_problems(obj), *kind_problems(kind, to_storage(kind, obj), before)]
+    causes = [*known, *meta_problems(obj), *kind_problems(kind, to_storage(kind, obj), before)]
     if kind is CRDS:
         causes += definition_problems(obj)
     _refuse(call, obj, causes)
@@ -87,9 +106,18 @@ def _without_unknown(call: Call, obj: Object, old: Object | None) -> Object:
         return obj
     changed = _changed(obj, old)
     fresh = prune(schema, {name: value for name, value in obj.items() if name in changed})
+    if "spec" in fresh and call.kind is not CRDS:
+        fresh["spec"] = _without_nulls(fresh["spec"])
     if detail := wrong_type(schema, fresh):
         raise unfit(call, f"json: cannot unmarshal {detail}")
     return {name: fresh.get(name, value) for name, value in obj.items() if name in fresh or name not in changed}
+
+
+def _without_nulls(value: Any) -> Any:
+    """To a typed object, null is absent."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(below) for name, below in value.items() if below is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _refuse(call: Call, obj: Object, causes: list[Cause]) -> None:
@@ -97,20 +125,20 @@ def _refuse(call: Call, obj: Object, causes: list[Cause]) -> None:
         raise invalid(call.kind, meta(obj).get("name", ""), causes)
 
 
-def _admitted_custom(call: Call, obj: Object, old: Object | None) -> Object:
+def _admitted_custom(call: Call, obj: Object, old: Object | None, known: tuple[Cause, ...]) -> Object:
     """Top-level fields that stay as they are were admitted once and are not judged again.
 
     A real server ratchets in the same way. Source: Kubernetes, "Validation ratcheting" of custom resources.
     """
     if call.kind.schema is None:
-        _refuse(call, obj, list(meta_problems(obj)))
+        _refuse(call, obj, [*known, *meta_problems(obj)])
         return obj
     changed = _changed(obj, old)
     schema = _narrowed(call.kind, changed if old is not None else None)
     fresh = {name: value for name, value in obj.items() if name in changed or name in _TYPE_FIELDS}
     left = {name: value for name, value in obj.items() if name not in fresh}
     obj = {**left, **default(schema, prune(schema, fresh))}
-    causes = list(meta_problems(obj)) if "metadata" in changed else []
+    causes = [*known, *(meta_problems(obj) if "metadata" in changed else ())]
     found = validate(schema, obj, old=old) if old is not None else validate(schema, obj)
     _refuse(call, obj, causes + found + rules.violations(schema, obj, old, registry=_RULES, found=found))
     return obj

@@ -5,7 +5,7 @@ Source: Kubernetes, "Server-Side Apply", and sigs.k8s.io/structured-merge-diff.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from canary.sandbox.apiserver.fieldsets import (
     item_step,
     shown,
 )
-from canary.sandbox.apiserver.objects import Object, with_meta
+from canary.sandbox.apiserver.objects import Object, meta, with_meta
 from canary.sandbox.apiserver.ownership import (
+    UPDATE,
     Entries,
     Entry,
     Manager,
@@ -35,6 +36,11 @@ from canary.sandbox.apiserver.schema import Cause
 from canary.sandbox.apiserver.shapes import Shape
 from canary.sandbox.apiserver.status import Refused, apply_conflict
 
+# Who owns what was there before anybody's fields were noted.
+_BEFORE = "before-first-apply"
+# Whoever applies names the object.
+_NAMED: Fields = frozenset({(field_step("metadata"),)})
+
 
 @dataclass(frozen=True, slots=True)
 class _Conflict:
@@ -42,22 +48,49 @@ class _Conflict:
     path: FieldPath
 
 
-def applied(shape: Shape, live: Object, config: Object, who: Manager, now: str, *, force: bool) -> Object:
+def applied(
+    shape: Shape,
+    live: Object,
+    config: Object,
+    who: Manager,
+    now: str,
+    *,
+    force: bool,
+    before: Object | None = None,
+    finish: Callable[[Object], Object] = lambda merged: merged,
+) -> Object:
     """`live` after `who` applied `config`, with its managedFields.
+
+    `finish` gets what comes out while empty maps are still in it; it may refuse it, or put its fields in order.
+    `before` is what of an existing object had owners if any had been noted.
 
     Raises `Refused` (409) when another manager owns a field that would change and `force` is off.
     """
     entries = read_entries(live)
+    if not entries and before is not None:
+        first = Manager(_BEFORE, UPDATE, live["apiVersion"], who.subresource)
+        entries = {first.key: Entry(first, now, _all_of(shape, before))}
     previous = entries.get(who.key, Entry(who, now, NOTHING))
     claimed = owned(fields_of(shape, unowned_removed(config)))
     others = {key: entry for key, entry in entries.items() if key != who.key}
     merged = _merge(shape, live, config)
-    kept = frozenset().union(claimed, *(entry.fields for entry in others.values()))
+    kept = _NAMED.union(claimed, *(entry.fields for entry in others.values()))
     merged = _drop(shape, merged, _tree(previous.fields - claimed), _tree(kept))
+    merged = finish(merged)
     others = _settled(shape, live, merged, others, force=force)
     time = now if previous.fields != claimed or merged != live else previous.time
     entries = {**others, who.key: Entry(who, time, claimed)}
-    return with_meta(merged, managedFields=write_entries(entries))
+    merged = merged if shape.sparse else _without_empty_maps(merged)
+    return with_meta(merged, managedFields=write_entries(entries.values()))
+
+
+def _all_of(shape: Shape, obj: Object) -> Fields:
+    return owned(compare(shape, {}, unowned_removed(obj)).added)
+
+
+def _without_empty_maps(obj: Object) -> Object:
+    """Empty metadata of a built-in kind is owned by who applied it, and is not kept."""
+    return with_meta(obj, **{name: None for name in ("labels", "annotations") if meta(obj).get(name) == {}})
 
 
 def _settled(shape: Shape, live: Object, merged: Object, others: Entries, *, force: bool) -> Entries:
@@ -118,6 +151,14 @@ def _tree(fields: Fields) -> Tree:
     return root
 
 
+def _is_named(shape: Shape, step: str) -> bool:
+    """Whether a part is a field of its type, which goes with its last owner even when something unowned is in it.
+
+    Source: sigs.k8s.io/structured-merge-diff, package fieldpath, `EnsureNamedFieldsAreMembers`.
+    """
+    return step.startswith(field_step("")) and not shape.open
+
+
 def _drop(shape: Shape, value: Any, gone: Tree, kept: Tree) -> Any:
     """`value` without the members of `gone` that neither are nor hold a member of `kept`."""
     if not gone or not is_granular(shape, value):
@@ -128,7 +169,7 @@ def _drop(shape: Shape, value: Any, gone: Tree, kept: Tree) -> Any:
         if "" in going and not staying:
             continue
         smaller = _drop(below_shape, below, going, staying)
-        if going and not staying and smaller != below and not smaller:
+        if going and not staying and (_is_named(shape, step) or (smaller != below and not smaller)):
             continue
         left.append((step, smaller))
     if isinstance(value, dict):

@@ -25,6 +25,7 @@ def _kind(
     unconditional_update: bool = True,
     returns_deleted: bool = False,
     default_propagation: str = "Background",
+    collected: bool = True,
 ) -> ResourceType:
     return ResourceType(
         group=group,
@@ -46,6 +47,7 @@ def _kind(
         unconditional_update=unconditional_update,
         returns_deleted=returns_deleted,
         default_propagation=default_propagation,
+        collected=collected,
     )
 
 
@@ -68,9 +70,19 @@ CRDS = _kind(
 )
 NAMESPACES = _kind("", "v1", "namespaces", "Namespace", "ns", namespaced=False, status=True, verbs=VERBS)
 PODS = _kind("", "v1", "pods", "Pod", "po", status=True, generation=True, categories=_ALL, returns_deleted=True)
-SERVICES = _kind("", "v1", "services", "Service", "svc", status=True, categories=_ALL, returns_deleted=True)
+SERVICES = _kind(
+    "",
+    "v1",
+    "services",
+    "Service",
+    "svc",
+    status=True,
+    categories=_ALL,
+    creates_on_update=True,
+    returns_deleted=True,
+)
 SERVICE_ACCOUNTS = _kind("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True)
-EVENTS = _kind("", "v1", "events", "Event", "ev", creates_on_update=True)
+EVENTS = _kind("", "v1", "events", "Event", "ev", creates_on_update=True, collected=False)
 
 BUILTIN: tuple[ResourceType, ...] = (
     NAMESPACES,
@@ -86,7 +98,16 @@ BUILTIN: tuple[ResourceType, ...] = (
     _kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc", status=True, returns_deleted=True),
     _kind("", "v1", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True),
     _kind("", "v1", "limitranges", "LimitRange", "limits"),
-    _kind("events.k8s.io", "v1", "events", "Event", "ev", storage=("", "events"), creates_on_update=True),
+    _kind(
+        "events.k8s.io",
+        "v1",
+        "events",
+        "Event",
+        "ev",
+        storage=("", "events"),
+        creates_on_update=True,
+        collected=False,
+    ),
     _kind(
         "apps",
         "v1",
@@ -142,7 +163,16 @@ BUILTIN: tuple[ResourceType, ...] = (
     _kind(
         "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", status=True, categories=_ALL
     ),
-    _kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", status=True, generation=True),
+    _kind(
+        "policy",
+        "v1",
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        "pdb",
+        status=True,
+        generation=True,
+        unconditional_update=False,
+    ),
     _kind("networking.k8s.io", "v1", "ingresses", "Ingress", "ing", status=True, generation=True),
     _kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", generation=True),
     _kind(

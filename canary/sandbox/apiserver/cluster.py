@@ -117,6 +117,15 @@ class Cluster:
             new=new,
         )
 
+    def ago(self, versions: int, seconds: float) -> int:
+        """The resourceVersion of `versions` ago, or of `seconds` ago if that is newer.
+
+        Without a record of writes nobody knows what time a version is of: then only `versions` counts.
+        """
+        since = self.clock.monotonic() - seconds
+        older = next((write.resource_version for write in reversed(self.commits) if write.monotonic <= since), 0)
+        return max(older, self.storage.version - versions)
+
     def in_namespace(self, kind: ResourceType, namespace: str) -> list[Object]:
         objects = self.storage.objects(kind.storage)
         return [obj for (space, _), obj in objects.items() if space == namespace]

@@ -5,6 +5,8 @@ Source: Kubernetes API concepts, "Resource representations", "Receiving resource
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -152,12 +154,23 @@ def many(kind: ResourceType, objects: list[Object], metadata: Object, view: View
     return {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata, "items": objects}
 
 
-def answer(status: int, body: Object, warnings: tuple[str, ...] = ()) -> Response:
+def answer(status: int, body: Object, warnings: Sequence[str] = ()) -> Response:
     """JSON, with warnings as the header that kubectl prints."""
-    headers = dict(JSON)
-    if warnings:
-        headers["warning"] = ", ".join(f'299 - "{_escaped(text)}"' for text in warnings)
-    return Response(status, encode(body), headers)
+    return Response(status, encode(body), {**JSON, **_warning(warnings)})
+
+
+@contextmanager
+def warning(warnings: Sequence[str]) -> Iterator[None]:
+    """A refusal that is raised inside carries the warnings, too."""
+    try:
+        yield
+    except Refused as refusal:
+        refusal.headers = {**refusal.headers, **_warning(warnings)}
+        raise
+
+
+def _warning(warnings: Sequence[str]) -> dict[str, str]:
+    return {"warning": ", ".join(f'299 - "{_escaped(text)}"' for text in warnings)} if warnings else {}
 
 
 def _escaped(text: str) -> str:

@@ -20,6 +20,7 @@ _EVENT_FIELDS = {
     "lastTimestamp": "deprecatedLastTimestamp",
     "count": "deprecatedCount",
 }
+_EMPTY: Object = {}
 _EVENT_FIELDS_BACK = {new: core for core, new in _EVENT_FIELDS.items()}
 
 
@@ -34,13 +35,25 @@ def _has_other_face(kind: ResourceType) -> bool:
 def seen(kind: ResourceType, stored: Object) -> Object:
     """A stored object in the version of `kind`."""
     if kind.custom:
-        if kind.reread:
-            return _through_schema(kind, stored)
-        missing = kind.default_status is not None and "status" not in stored
-        return {**stored, "status": kind.default_status} if missing else stored
+        return _through_schema(kind, stored) if kind.reread else restored(kind, stored)
     if _has_other_face(kind):
         return _renamed(stored, _EVENT_FIELDS, kind.api_version)
     return stored
+
+
+def restored(kind: ResourceType, stored: Object) -> Object:
+    """A stored object in the storage version as it is decoded, hence as the next write to it stores it.
+
+    A creation stores no status, and an apply the empty labels and annotations of its configuration.
+    """
+    if not kind.custom:
+        return stored
+    metadata = stored["metadata"]
+    if metadata.get("labels") == _EMPTY or metadata.get("annotations") == _EMPTY:
+        kept = {name: value for name, value in metadata.items() if value != _EMPTY}
+        stored = {**stored, "metadata": kept}
+    missing = kind.default_status is not None and "status" not in stored
+    return {**stored, "status": kind.default_status} if missing else stored
 
 
 def _through_schema(kind: ResourceType, stored: Object) -> Object:
@@ -48,7 +61,7 @@ def _through_schema(kind: ResourceType, stored: Object) -> Object:
     known = kind.seen.get(version)
     if known is not None and known[0] is stored:
         return known[1]
-    obj = edited(stored, apiVersion=kind.api_version)
+    obj = edited(restored(kind, stored), apiVersion=kind.api_version)
     if kind.schema is not None:
         obj = default(kind.schema, prune(kind.schema, obj))
     if len(kind.seen) >= 4096:

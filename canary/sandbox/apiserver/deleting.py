@@ -11,7 +11,7 @@ from typing import Any
 
 from canary.sandbox.apiserver.builtin import CRDS, NAMESPACES, PODS
 from canary.sandbox.apiserver.cluster import Call, Cluster, finalizers, timestamp
-from canary.sandbox.apiserver.conversion import seen
+from canary.sandbox.apiserver.conversion import restored, seen
 from canary.sandbox.apiserver.crds import CLEANUP_FINALIZER
 from canary.sandbox.apiserver.objects import Object, dig, meta, with_meta
 from canary.sandbox.apiserver.options import unknown_dry_run
@@ -65,6 +65,8 @@ def _finalizers_for(call: Call, stored: Object, propagation: str) -> list[str]:
     if not policy:
         policy = "Orphan" if ORPHAN in present else "Foreground" if FOREGROUND in present else ""
     policy = policy or call.kind.default_propagation
+    if not call.kind.collected:
+        policy = ""
     kept = [name for name in present if name not in (FOREGROUND, ORPHAN)]
     kept += {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(policy, [])
     if call.kind is CRDS and CLEANUP_FINALIZER not in kept:
@@ -74,13 +76,23 @@ def _finalizers_for(call: Call, stored: Object, propagation: str) -> list[str]:
 
 def _grace(call: Call, stored: Object, wanted: int | None) -> int:
     """Only a Pod that is bound to a node is given time; the rest goes at once."""
-    if call.kind is not PODS or not dig(stored, ("spec", "nodeName")):
+    if call.kind is not PODS:
         return 0
-    if dig(stored, ("status", "phase")) in ("Succeeded", "Failed"):
+    if meta(stored).get("deletionTimestamp") and wanted is not None:
+        return wanted
+    if not dig(stored, ("spec", "nodeName")) or dig(stored, ("status", "phase")) in ("Succeeded", "Failed"):
         return 0
     if wanted is None:
-        wanted = int(dig(stored, ("spec", "terminationGracePeriodSeconds")) or 30)
-    return max(0, wanted)
+        wanted = int(dig(stored, ("spec", "terminationGracePeriodSeconds")) or 0)
+    return wanted if wanted >= 0 else 1
+
+
+def _pending(call: Call, stored: Object, wanted: int | None) -> bool:
+    """Whether a Pod is terminating already, in no more than the time that is `wanted`: nothing changes then."""
+    metadata = meta(stored)
+    if call.kind is not PODS or not metadata.get("deletionTimestamp"):
+        return False
+    return wanted is None or wanted >= int(metadata.get("deletionGracePeriodSeconds") or 0)
 
 
 def delete(cluster: Cluster, call: Call, options: Options) -> tuple[Object, bool]:
@@ -94,32 +106,33 @@ def delete(cluster: Cluster, call: Call, options: Options) -> tuple[Object, bool
     if call.kind is NAMESPACES and call.target.name in _IMMORTAL:
         raise forbidden(call.kind, call.target.name, "this namespace may not be deleted")
     check_preconditions(call, stored, options.uid, options.resource_version)
+    if _pending(call, stored, options.grace):
+        return seen(call.kind, stored), False
     keep = _finalizers_for(call, stored, options.propagation)
     grace = _grace(call, stored, options.grace)
-    already = meta(stored).get("deletionTimestamp")
-    if already:
-        grace = min(grace, int(meta(stored).get("deletionGracePeriodSeconds") or 0))
-    waits = call.kind is NAMESPACES and dig(stored, ("spec", "finalizers"))
-    if not keep and not grace and not waits:
-        if not options.dry_run:
-            cluster.commit(call, call.key, None)
-        return seen(call.kind, stored), True
-    marked = _marked(cluster, call, stored, keep, grace)
-    if marked == stored or options.dry_run:
-        return seen(call.kind, marked), False
-    return seen(call.kind, cluster.commit(call, call.key, marked) or marked), False
+    waits = bool(keep or grace or (call.kind is NAMESPACES and dig(stored, ("spec", "finalizers"))))
+    if waits or call.kind is PODS:
+        # A Pod is marked even when it goes at once.
+        marked = _marked(cluster, call, restored(call.kind, stored), keep, grace)
+        stored = marked if options.dry_run or marked == stored else cluster.commit(call, call.key, marked) or marked
+    if not waits and not options.dry_run:
+        cluster.commit(call, call.key, None)
+        stored = with_meta(stored, resourceVersion=str(cluster.storage.version))
+    return seen(call.kind, stored), not waits
 
 
 def _marked(cluster: Cluster, call: Call, stored: Object, keep: list[str], grace: int) -> Object:
     changes: dict[str, Any] = {"finalizers": keep or None}
     generation = meta(stored).get("generation")
+    moment = cluster.clock.now() + timedelta(seconds=grace)
     if not meta(stored).get("deletionTimestamp"):
-        moment = cluster.clock.now() + timedelta(seconds=grace)
-        changes.update(deletionTimestamp=timestamp(moment), deletionGracePeriodSeconds=grace)
+        # Namespaces know no grace.
+        given = None if call.kind is NAMESPACES else grace
+        changes.update(deletionTimestamp=timestamp(moment), deletionGracePeriodSeconds=given)
         if generation:
             changes["generation"] = generation + 1
-    elif grace < int(meta(stored).get("deletionGracePeriodSeconds") or 0):
-        changes["deletionGracePeriodSeconds"] = grace
+    elif call.kind is PODS:
+        changes.update(deletionTimestamp=timestamp(moment), deletionGracePeriodSeconds=grace)
     marked = with_meta(stored, **changes)
     if call.kind is NAMESPACES:
         marked = {**marked, "status": {**(marked.get("status") or {}), "phase": "Terminating"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Protocol
 
 from canary.kube.transport import Response
@@ -20,6 +21,7 @@ from canary.sandbox.apiserver.faults import (
     LoseAnswer,
     Raw,
     Refuse,
+    Rewrite,
     Silence,
 )
 from canary.sandbox.apiserver.request import Request
@@ -49,7 +51,7 @@ async def exchange(server: ApiServer, request: Request) -> Response | Stream:
     effect = server.faults.take(request)
     match effect:
         case None:
-            return await server.answer(request)
+            return _noted(server, request, await server.answer(request))
         case Answer() | Raw():
             return effect.response()
         case Refuse() | Drop():
@@ -63,11 +65,23 @@ async def exchange(server: ApiServer, request: Request) -> Response | Stream:
             return await _never()
         case Delay(before, after):
             await asyncio.sleep(before)
-            answer = await server.answer(request)
+            answer = _noted(server, request, await server.answer(request))
             await asyncio.sleep(after)
             return answer
+        case Rewrite():
+            changed = await server.answer(replace(request, body=effect.request(request.body)))
+            if isinstance(changed, Response) and changed.status == 200:
+                changed = replace(changed, body=effect.answer(changed.body))
+            return _noted(server, request, changed)
     answer = await server.answer(request)
     return FaultyStream(answer, effect) if isinstance(answer, WatchStream) else answer
+
+
+def _noted(server: ApiServer, request: Request, answer: Response | WatchStream) -> Response | WatchStream:
+    """Kept as it will arrive, when it is made."""
+    if isinstance(answer, Response):
+        server.note_answer(request, answer)
+    return answer
 
 
 async def _execute(server: ApiServer, request: Request) -> None:

@@ -9,11 +9,19 @@ The faces of the server (`canary.sandbox.apiserver.direct`, `canary.sandbox.apis
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from canary.kube.transport import Response
 from canary.sandbox.apiserver.request import Request, Target, parse_target, verb_of
 from canary.sandbox.apiserver.status import Refused
+
+Change = Callable[[bytes], bytes]
+
+
+def _as_it_is(body: bytes) -> bytes:
+    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,29 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A list shows the state of up to `versions` resourceVersions ago."""
+    """A list shows the state of up to `versions` resourceVersions ago, but never one that ended over `seconds` ago.
+
+    A real API server shows the past only to who asks for it (Kubernetes API concepts, "Resource versions"); this one
+    shows it to everybody.
+    """
 
     versions: int
+    seconds: float = 10.0
 
 
-Effect = Answer | Raw | Refuse | Drop | LoseAnswer | Hang | Delay | Cut | Silence | Expire | Duplicate | Stale
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What is sent (`request`), or comes back with status 200 (`answer`), is changed on the way: a webhook, a bug."""
+
+    name: str
+    request: Change = _as_it_is
+    answer: Change = _as_it_is
+
+    def __str__(self) -> str:
+        return f"Rewrite({self.name})"
+
+
+Effect = Answer | Raw | Refuse | Drop | LoseAnswer | Hang | Delay | Cut | Silence | Expire | Duplicate | Stale | Rewrite
 _OF_WATCHES = (Cut, Silence, Expire, Duplicate)
 
 
@@ -140,6 +165,7 @@ class Rule:
     namespace: str = ""
     name: str = ""
     user_agent: str = ""
+    group: str | None = None
     skip: int = 0
     times: int | None = None
     probability: float = 1.0
@@ -155,6 +181,7 @@ class Rule:
         return (
             (not self.verb or verb in self.verb.split(","))
             and (self.subresource is None or self.subresource == target.subresource)
+            and (self.group is None or self.group == target.group)
             and all(not want or want == found for want, found in wanted)
             and request.user_agent.startswith(self.user_agent)
         )
@@ -164,11 +191,15 @@ _NO_TARGET = Target("", "", "")
 
 
 class Faults:
-    """The rules in force, the earliest first; a request meets at most one of them, and a list also a `Stale` one."""
+    """The rules in force, the earliest first; a request meets at most one of them, and a list also a `Stale` one.
+
+    `fired` counts by the kind of effect.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self.rules: list[Rule] = []
+        self.fired: Counter[str] = Counter()
 
     def add(
         self,
@@ -180,6 +211,7 @@ class Faults:
         namespace: str = "",
         name: str = "",
         user_agent: str = "",
+        group: str | None = None,
         skip: int = 0,
         times: int | None = None,
         probability: float = 1.0,
@@ -189,7 +221,7 @@ class Faults:
             verb = "watch"
         if not verb and isinstance(effect, Stale):
             verb = "list"
-        rule = Rule(effect, verb, resource, subresource, namespace, name, user_agent, skip, times, probability)
+        rule = Rule(effect, verb, resource, subresource, namespace, name, user_agent, group, skip, times, probability)
         self.rules.append(rule)
         return rule
 
@@ -205,10 +237,10 @@ class Faults:
         """The effect that `request` meets on its way, which counts as met."""
         return self._take(request, stale=False) if self.rules else None
 
-    def take_staleness(self, request: Request) -> int:
-        """How many versions old the answer to a list shall be."""
+    def take_staleness(self, request: Request) -> Stale | None:
+        """How old the answer to a list shall be."""
         effect = self._take(request, stale=True) if self.rules else None
-        return effect.versions if isinstance(effect, Stale) else 0
+        return effect if isinstance(effect, Stale) else None
 
     def _take(self, request: Request, *, stale: bool) -> Effect | None:
         target = parse_target(request.path)
@@ -226,4 +258,5 @@ class Faults:
         if rule.probability < 1.0 and self._rng.random() >= rule.probability:
             return False
         rule.fired += 1
+        self.fired[type(rule.effect).__name__] += 1
         return True

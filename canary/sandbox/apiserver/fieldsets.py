@@ -118,10 +118,17 @@ def _whole(shape: Shape, value: Any, path: FieldPath, found: set[FieldPath]) -> 
 
 
 def _appear(shape: Shape, value: Any, path: FieldPath, found: set[FieldPath]) -> None:
-    """A value that is on one side only: itself where it is a map of free keys or an item, and all leaves below."""
-    if path[-1].startswith(("k:", "v:")) or (isinstance(value, dict) and shape.open):
+    """A value that is on one side only: all its leaves, and every list and map in it that can be absent.
+
+    A part of a built-in kind that is not a map of free keys is never absent, only empty.
+    """
+    if not is_granular(shape, value):
         found.add(path)
-    _collect(shape, value, path, found)
+        return
+    if isinstance(value, list) or not value or shape.open or shape.sparse or path[-1].startswith(("k:", "v:")):
+        found.add(path)
+    for step, below_shape, below in children(shape, value):
+        _appear(below_shape, below, (*path, step), found)
 
 
 @lru_cache(maxsize=_REMEMBERED)

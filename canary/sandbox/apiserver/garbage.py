@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from canary.sandbox.apiserver.cluster import Call, Change, Cluster, finalizers
+from canary.sandbox.apiserver.conversion import restored
 from canary.sandbox.apiserver.deleting import FOREGROUND, ORPHAN, Options, delete
 from canary.sandbox.apiserver.objects import Object, dig, meta, with_meta
 from canary.sandbox.apiserver.request import Request, Target
@@ -140,7 +141,7 @@ class GarbageCollector:
             return
         kept = [item for item in meta(obj).get("ownerReferences") or () if item.get("uid") not in uids]
         call = own_call(kind, key, "patch", self.AGENT)
-        self._cluster.commit(call, key, with_meta(obj, ownerReferences=kept or None))
+        self._cluster.commit(call, key, with_meta(restored(kind, obj), ownerReferences=kept or None))
 
     def _release(self, kind: ResourceType, key: Key, finalizer: str) -> None:
         release(self._cluster, own_call(kind, key, "patch", self.AGENT), finalizer)
@@ -154,4 +155,4 @@ def release(cluster: Cluster, call: Call, finalizer: str) -> None:
     left = [name for name in finalizers(obj) if name != finalizer]
     waits = meta(obj).get("deletionGracePeriodSeconds") or dig(obj, ("spec", "finalizers"))
     gone = not left and not waits
-    cluster.commit(call, call.key, None if gone else with_meta(obj, finalizers=left or None))
+    cluster.commit(call, call.key, None if gone else with_meta(restored(call.kind, obj), finalizers=left or None))

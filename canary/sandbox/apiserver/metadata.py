@@ -40,7 +40,9 @@ def with_clean_meta(call: Call, obj: Object) -> Object:
         if name in metadata:
             _check_map(call, name, metadata[name])
     _check_lists(call, metadata)
-    kept = {name: value for name, value in metadata.items() if value not in _NOTHING}
+    # Who applies an empty map owns it, although it is not kept.
+    owned = _MAPS if call.verb == "apply" else ()
+    kept = {name: value for name, value in metadata.items() if value not in _NOTHING or (name in owned and value == {})}
     for name in _MAPS:
         if None in kept.get(name, _NO_MAP).values():
             kept[name] = {key: value or "" for key, value in kept[name].items()}

@@ -9,8 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from canary.sandbox.apiserver.fieldsets import NOTHING, FieldPath, Fields, compare, from_fields_v1, to_fields_v1
-from canary.sandbox.apiserver.objects import Object, edited, meta
+from canary.sandbox.apiserver.fieldsets import (
+    NOTHING,
+    FieldPath,
+    Fields,
+    compare,
+    field_step,
+    from_fields_v1,
+    to_fields_v1,
+)
+from canary.sandbox.apiserver.objects import Object, Path, dig, edited, meta
 from canary.sandbox.apiserver.shapes import Shape
 
 APPLY, UPDATE = "Apply", "Update"
@@ -20,8 +28,6 @@ _UNOWNED_META = (
     "name",
     "namespace",
     "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
     "selfLink",
     "uid",
     "generation",
@@ -90,10 +96,10 @@ def read_entries(obj: Object) -> Entries:
     return entries
 
 
-def write_entries(entries: Entries) -> list[Object] | None:
+def write_entries(entries: Iterable[Entry]) -> list[Object] | None:
     """The value of `managedFields`; `None` when nobody owns anything."""
     ordered = sorted(
-        (entry for entry in entries.values() if entry.fields),
+        (entry for entry in entries if entry.fields),
         key=lambda entry: (entry.manager.operation, entry.time, entry.manager.name, entry.manager.api_version),
     )
     return [_encoded(entry) for entry in ordered] or None
@@ -115,7 +121,7 @@ def _encoded(entry: Entry) -> Object:
 
 def after_update(shape: Shape, old: Object | None, new: Object, who: Manager, now: str) -> list[Object] | None:
     """The entries after `who` replaced `old` by `new` without apply: it owns what it changed, whoever owned it."""
-    if meta(new).get("managedFields") == [{}]:
+    if old is not None and meta(new).get("managedFields") == [{}]:
         # One empty entry is how a client asks to forget all managers.
         return None
     before = unowned_removed(old) if old is not None else {}
@@ -126,7 +132,34 @@ def after_update(shape: Shape, old: Object | None, new: Object, who: Manager, no
     if not lost:
         return meta(source).get("managedFields") or None
     entries = read_entries(source)
+    if old is not None and not entries:
+        # Who forgot all managers wants none, until somebody applies.
+        return None
     mine = entries.get(who.key, Entry(who, now, NOTHING))
     entries = {key: replace(entry, fields=entry.fields - lost) for key, entry in entries.items()}
     entries[who.key] = replace(mine, time=now, fields=(mine.fields - lost) | changed)
-    return write_entries(entries)
+    return write_entries(entries.values())
+
+
+def after_scaling(path: Path, old: Object, new: Object, who: Manager, now: str) -> list[Object] | None:
+    """The entries after `who` set the number at `path` through /scale.
+
+    Nobody owns a zero, which a Scale leaves out. Where the number stays as it was, who owns it beside other fields has
+    an entry of its own for it from then on. Source: k8s.io/apimachinery, package util/managedfields, `ScaleHandler`.
+    """
+    number: Fields = frozenset({tuple(field_step(name) for name in path)})
+    entries = read_entries(old)
+    wanted = dig(new, path) or 0
+    if wanted != (dig(old, path) or 0):
+        entries = {key: replace(entry, fields=entry.fields - number) for key, entry in entries.items()}
+        if wanted:
+            entries[who.key] = Entry(who, now, number)
+        return write_entries(entries.values())
+    split = [
+        replace(entry, fields=fields)
+        for entry in entries.values()
+        for fields in (
+            (entry.fields - number, entry.fields & number) if entry.manager.operation == UPDATE else (entry.fields,)
+        )
+    ]
+    return write_entries(split)

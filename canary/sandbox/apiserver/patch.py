@@ -1,4 +1,4 @@
-"""JSON merge patch (RFC 7396) and JSON patch (RFC 6902). Neither changes the object that is patched."""
+"""JSON patch (RFC 6902), which does not change the object that is patched."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ from typing import Any
 
 from canary.sandbox.apiserver.objects import Object, copied
 from canary.sandbox.apiserver.status import Refused, bad_request
-
-
-def merge_patch(value: Any, patch: Any) -> Any:
-    """`value` merged with `patch`: null removes, objects merge, all else replaces."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(value) if isinstance(value, dict) else {}
-    for key, item in patch.items():
-        if item is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge_patch(merged.get(key), item)
-    return merged
 
 
 def json_patch(obj: Object, operations: Any) -> Object:

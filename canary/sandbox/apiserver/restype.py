@@ -17,6 +17,16 @@ class ScalePaths:
     status: str = ".status.replicas"
     selector: str = ""
 
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """The steps to the number that is wanted."""
+        return steps(self.spec)
+
+
+def steps(path: str) -> tuple[str, ...]:
+    """A JSON path without its dots."""
+    return tuple(part for part in path.split(".") if part)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResourceType:
@@ -62,6 +72,8 @@ class ResourceType:
     returns_deleted: bool = False
     # What DELETE does with dependents when the request does not say.
     default_propagation: str = "Background"
+    # Whether DELETE has an eye to dependents at all.
+    collected: bool = True
 
     @property
     def api_version(self) -> str:

@@ -6,7 +6,7 @@ Sources: Kubernetes, "Labels and Selectors" and "Field Selectors".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from canary.sandbox.apiserver.objects import Object, dig, meta
@@ -156,3 +156,35 @@ def combined(*predicates: Predicate | None) -> Predicate | None:
     if len(present) < 2:
         return present[0] if present else None
     return lambda obj: all(predicate(obj) for predicate in present)
+
+
+def selects(selector: Object, labels: Mapping[str, Any]) -> bool:
+    """Whether a LabelSelector chooses an object with these labels; an empty one chooses everything."""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    return all(_meets(term, labels) for term in selector.get("matchExpressions") or ())
+
+
+def _meets(term: Object, labels: Mapping[str, Any]) -> bool:
+    key, values = str(term.get("key")), term.get("values") or ()
+    match term.get("operator"):
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
+
+
+def as_text(selector: Object) -> str:
+    """A LabelSelector in the words of a query, its terms in order: `app=web,tier in (a,b)`."""
+    words = {key: f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()}
+    for term in selector.get("matchExpressions") or ():
+        words[term["key"]] = _TERMS[term["operator"]].format(term["key"], ",".join(sorted(term.get("values") or ())))
+    return ",".join(words[key] for key in sorted(words))
+
+
+_TERMS = {"In": "{} in ({})", "NotIn": "{} notin ({})", "Exists": "{}", "DoesNotExist": "!{}"}

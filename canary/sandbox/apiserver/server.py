@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import random
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from canary.kube.clock import Clock
 from canary.kube.transport import Response
@@ -75,11 +76,23 @@ _VERBS: dict[str, Verb] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an aggregated API has answered with status 200: when, to whom, and to which path and query."""
+
+    monotonic: float
+    user_agent: str
+    path: str
+    query: Mapping[str, str]
+    body: bytes
+
+
 class ApiServer:
     """A cluster's API. `clock` and `rng` decide all times and identities, so that equal runs give equal objects.
 
-    `commits` is the log of accepted writes, `faults` what goes wrong on purpose. `handle` must be called inside a
-    running event loop; a watch that it returns belongs to that loop.
+    `commits` is the log of accepted writes, `answered` that of what aggregated APIs said, `requests` how many came, and
+    `faults` what goes wrong on purpose. `handle` must be called inside a running event loop; a watch that it returns
+    belongs to that loop.
     """
 
     def __init__(self, clock: Clock, rng: random.Random) -> None:
@@ -91,6 +104,8 @@ class ApiServer:
         self._watches: weakref.WeakValueDictionary[int, WatchStream] = weakref.WeakValueDictionary()
         self._watch_count = 0
         self.faults = Faults(rng)
+        self.answered: list[Answered] = []
+        self.requests = 0
 
     @property
     def commits(self) -> CommitLog:
@@ -119,12 +134,20 @@ class ApiServer:
         """Let `handler` answer for a group and version; `resources` are APIResource objects for discovery."""
         self._cluster.registry.set_aggregated(Aggregated(group, version, tuple(resources), handler))
 
+    def note_answer(self, request: Request, response: Response) -> None:
+        """Keep what an aggregated API has answered, as it goes out."""
+        parts = request.path.split("/", 4)
+        if response.status == 200 and len(parts) > 4 and self._cluster.registry.aggregated(parts[2], parts[3]):
+            now = self._cluster.clock.monotonic()
+            self.answered.append(Answered(now, request.user_agent, request.path, request.query, response.body))
+
     def disaggregate(self, group: str, version: str) -> None:
         """Stop serving an aggregated API."""
         self._cluster.registry.drop_aggregated(group, version)
 
     async def answer(self, request: Request) -> Response | WatchStream:
         """`handle`, and aggregated APIs too."""
+        self.requests += 1
         parts = request.path.strip("/").split("/")
         api = self._cluster.registry.aggregated(parts[1], parts[2]) if len(parts) > 3 and parts[0] == "apis" else None
         if api is None:
@@ -175,7 +198,10 @@ class ApiServer:
         if target.subresource == "scale":
             return scale(self._cluster, call)
         if call.verb == "list":
-            return reading.listing(self._cluster, call, self.faults.take_staleness(request))
+            stale = self.faults.take_staleness(request)
+            return reading.listing(
+                self._cluster, call, self._cluster.ago(stale.versions, stale.seconds) if stale else None
+            )
         if call.verb == "patch" and media_type(request) == APPLY:
             return modifying.apply(self._cluster, call)
         return _VERBS[call.verb](self._cluster, call)

@@ -33,6 +33,11 @@ class Shape(Protocol):
         """Whether a map here has keys of the user's choosing."""
         ...
 
+    @property
+    def sparse(self) -> bool:
+        """Whether a map or list here can be absent, which in a built-in kind is to be empty."""
+        ...
+
     def key_default(self, key: str) -> Any:
         """The value of an item's key field that is not given, or `None`."""
         ...
@@ -70,12 +75,14 @@ _ATOMIC = frozenset(
     {
         "selector",
         "labelSelector",
+        "namespaceSelector",
+        "podSelector",
         "nodeSelector",
         "secretKeyRef",
         "configMapKeyRef",
         "fieldRef",
         "resourceFieldRef",
-        "scaleTargetRef",
+        "rawExtension",
         "roleRef",
         "involvedObject",
         "regarding",
@@ -114,6 +121,10 @@ class BuiltinShape:
     def open(self) -> bool:
         return not self._in_list and self._name in _OPEN
 
+    @property
+    def sparse(self) -> bool:
+        return False
+
     def key_default(self, key: str) -> Any:
         return _KEY_DEFAULTS.get(key)
 
@@ -122,6 +133,19 @@ class BuiltinShape:
 
     def item(self) -> Shape:
         return BuiltinShape(self._parent, self._name, in_list=True)
+
+
+class RawShape(BuiltinShape):
+    """The root of a built-in kind of which some fields are kept as text: each is one value, whatever is in it."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: tuple[str, ...]) -> None:
+        super().__init__()
+        self._raw = raw
+
+    def field(self, name: str) -> Shape:
+        return BuiltinShape("", "rawExtension") if name in self._raw else super().field(name)
 
 
 _EMPTY: Mapping[str, Any] = {}
@@ -152,6 +176,10 @@ class SchemaShape:
     @property
     def open(self) -> bool:
         return "properties" not in self._schema
+
+    @property
+    def sparse(self) -> bool:
+        return True
 
     def key_default(self, key: str) -> Any:
         return self._schema.get("items", _EMPTY).get("properties", _EMPTY).get(key, _EMPTY).get("default")

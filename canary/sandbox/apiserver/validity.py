@@ -6,37 +6,34 @@ Source: k8s.io/apimachinery, packages util/validation and api/validation; k8s.io
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from typing import Any
 
+from canary.sandbox.apiserver.names import (
+    LABEL_RULE,
+    RFC1123_LABEL,
+    RFC1123_SUBDOMAIN,
+    SUBDOMAIN_RULE,
+    key_problem,
+    label_problems,
+)
 from canary.sandbox.apiserver.objects import Object, dig, meta
+from canary.sandbox.apiserver.podrules import pod_problems
 from canary.sandbox.apiserver.restype import ResourceType
+from canary.sandbox.apiserver.scalerules import (
+    autoscaler_problems,
+    budget_problems,
+    policy_problems,
+    revision_problems,
+)
 from canary.sandbox.apiserver.schema import Cause, causes
+from canary.sandbox.apiserver.workloadrules import deployment_problems, workload_problems
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_RFC1123_LABEL = re.compile(_LABEL)
-_RFC1123_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-
-_SUBDOMAIN_RULE = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_LABEL_RULE = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_LABEL_VALUE_RULE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
-_QUALIFIED_RULE = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_DATA_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _ANNOTATIONS_LIMIT = 256 * 1024
 _LABEL_NAMES = frozenset({("", "namespaces"), ("", "services")})
@@ -57,42 +54,27 @@ def name_problems(kind: ResourceType, name: str) -> Iterator[Cause]:
     elif kind.storage in _LABEL_NAMES:
         if len(name) > 63:
             yield causes.invalid("metadata.name", name, "must be no more than 63 characters")
-        if not _RFC1123_LABEL.fullmatch(name):
-            yield causes.invalid("metadata.name", name, _LABEL_RULE)
+        if not RFC1123_LABEL.fullmatch(name):
+            yield causes.invalid("metadata.name", name, LABEL_RULE)
     else:
         if len(name) > 253:
             yield causes.invalid("metadata.name", name, "must be no more than 253 characters")
-        if not _RFC1123_SUBDOMAIN.fullmatch(name):
-            yield causes.invalid("metadata.name", name, _SUBDOMAIN_RULE)
-
-
-def _key_problem(key: str) -> str:
-    prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > 253 or not _RFC1123_SUBDOMAIN.fullmatch(prefix)):
-        return f"prefix part {_SUBDOMAIN_RULE}"
-    if len(name) > 63:
-        return "name part must be no more than 63 bytes"
-    return "" if _QUALIFIED.fullmatch(name) else _QUALIFIED_RULE
+        if not RFC1123_SUBDOMAIN.fullmatch(name):
+            yield causes.invalid("metadata.name", name, SUBDOMAIN_RULE)
 
 
 def meta_problems(obj: Object) -> Iterator[Cause]:
     """What is wrong with labels, annotations, finalizers and owner references."""
     metadata = meta(obj)
-    for key, value in (metadata.get("labels") or {}).items():
-        if problem := _key_problem(key):
-            yield causes.invalid("metadata.labels", key, problem)
-        if len(str(value)) > 63:
-            yield causes.invalid("metadata.labels", value, "must be no more than 63 bytes")
-        elif value and not _QUALIFIED.fullmatch(str(value)):
-            yield causes.invalid("metadata.labels", value, _LABEL_VALUE_RULE)
+    yield from label_problems(metadata.get("labels") or {}, "metadata.labels")
     annotations = metadata.get("annotations") or {}
     for key in annotations:
-        if problem := _key_problem(key.lower()):
+        if problem := key_problem(key.lower()):
             yield causes.invalid("metadata.annotations", key, problem)
     if sum(len(key) + len(str(value)) for key, value in annotations.items()) > _ANNOTATIONS_LIMIT:
         yield causes.too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
     for finalizer in metadata.get("finalizers") or ():
-        if problem := _key_problem(finalizer):
+        if problem := key_problem(finalizer):
             yield causes.invalid("metadata.finalizers", finalizer, problem)
     yield from _owner_problems(metadata.get("ownerReferences") or ())
 
@@ -113,12 +95,14 @@ def _owner_problems(references: Any) -> Iterator[Cause]:
 
 def _service_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
     spec = obj.get("spec") or {}
+    yield from label_problems(spec.get("selector") or {}, "spec.selector")
     if spec.get("type") == "ExternalName":
         return
     ports = spec.get("ports") or []
     if not ports and spec.get("clusterIP") != "None":
         yield causes.required("spec.ports")
     seen: set[tuple[Any, Any]] = set()
+    names: set[Any] = set()
     for index, port in enumerate(ports):
         path, number = f"spec.ports[{index}]", port.get("port")
         if not isinstance(number, int) or not 1 <= number <= 65535:
@@ -128,27 +112,12 @@ def _service_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
         if (number, port.get("protocol")) in seen:
             yield causes.duplicate(path, port)
         seen.add((number, port.get("protocol")))
+        if port.get("name") and port["name"] in names:
+            yield causes.duplicate(f"{path}.name", port["name"])
+        names.add(port.get("name"))
     before = dig(old, ("spec", "clusterIP"))
     if before and before != spec.get("clusterIP"):
         yield causes.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), "may not change once set")
-
-
-def _selector_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
-    selector = dig(obj, ("spec", "selector"))
-    labels = dig(obj, ("spec", "template", "metadata", "labels")) or {}
-    if not isinstance(selector, dict) or not (selector.get("matchLabels") or selector.get("matchExpressions")):
-        yield causes.required("spec.selector")
-        return
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        detail = "`selector` does not match template `labels`"
-        yield causes.invalid("spec.template.metadata.labels", labels, detail)
-    if not dig(obj, ("spec", "template", "spec", "containers")):
-        yield causes.required("spec.template.spec.containers")
-    replicas = dig(obj, ("spec", "replicas"))
-    if isinstance(replicas, int) and replicas < 0:
-        yield causes.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
-    if old is not None and dig(old, ("spec", "selector")) != selector:
-        yield causes.invalid("spec.selector", selector, "field is immutable")
 
 
 def _lease_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
@@ -160,11 +129,29 @@ def _lease_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
 
 
 def _slice_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
-    if obj.get("addressType") not in ("IPv4", "IPv6", "FQDN"):
+    sort = obj.get("addressType")
+    if sort not in ("IPv4", "IPv6", "FQDN"):
         yield causes.required("addressType")
+    if old is not None and sort != old.get("addressType"):
+        yield causes.invalid("addressType", sort, "field is immutable")
+    if old is not None and obj.get("endpoints") == old.get("endpoints"):
+        # What is there already is not judged again.
+        return
     for index, endpoint in enumerate(obj.get("endpoints") or ()):
+        path = f"endpoints[{index}].addresses"
         if not endpoint.get("addresses"):
-            yield causes.required(f"endpoints[{index}].addresses", "must contain at least 1 address")
+            yield causes.required(path, "must contain at least 1 address")
+        if sort in ("IPv4", "IPv6"):
+            yield from _address_problems(path, endpoint.get("addresses") or (), sort)
+
+
+def _address_problems(path: str, addresses: Iterable[Any], sort: str) -> Iterator[Cause]:
+    for index, address in enumerate(addresses):
+        try:
+            if ip_address(address).version != (4 if sort == "IPv4" else 6):
+                yield causes.invalid(path, address, f"must be an {sort} address")
+        except ValueError:
+            yield causes.invalid(f"{path}[{index}]", address, "must be a valid IP address, (e.g. 10.9.8.7)")
 
 
 def _event_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
@@ -177,10 +164,54 @@ def _event_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
         fits = namespace == (about or "default")
     if not fits:
         yield causes.invalid("involvedObject.namespace", about, "does not match event.namespace")
+    if obj.get("eventTime"):
+        yield from (_new_event_problems(obj) if old is None else _changed_event_problems(obj, old))
 
 
-def _frozen_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
-    """ConfigMaps and Secrets that say that they are immutable."""
+_EVENT_TEXTS = ("reportingComponent", "reportingInstance", "action", "reason")
+_MUTABLE_EVENT = frozenset({"apiVersion", "kind", "metadata", "series"})
+
+
+def _event_texts(obj: Object) -> Iterator[Cause]:
+    for name in _EVENT_TEXTS:
+        if not obj.get(name):
+            yield causes.required("reportingController" if name == "reportingComponent" else name)
+
+
+def _new_event_problems(obj: Object) -> Iterator[Cause]:
+    yield from _event_texts(obj)
+    if obj.get("type") not in ("Normal", "Warning"):
+        yield causes.invalid("type", "", "has invalid value")
+    yield from _series_problems(obj)
+
+
+def _changed_event_problems(obj: Object, old: Object) -> Iterator[Cause]:
+    yield from _event_texts(obj)
+    for name in sorted((obj.keys() | old.keys()) - _MUTABLE_EVENT):
+        if obj.get(name) != old.get(name):
+            yield causes.invalid(name, obj.get(name), "field is immutable")
+    if obj.get("series") != old.get("series"):
+        yield from _series_problems(obj)
+
+
+def _series_problems(obj: Object) -> Iterator[Cause]:
+    series = obj.get("series")
+    if not isinstance(series, dict):
+        return
+    if (series.get("count") or 0) < 2:
+        yield causes.invalid("series.count", "", "should be at least 2")
+    if not series.get("lastObservedTime"):
+        yield causes.required("series.lastObservedTime")
+
+
+def _data_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
+    """ConfigMaps and Secrets: their keys, and that they stay as they are when they say so."""
+    for name in ("data", "binaryData"):
+        for key in obj.get(name) or {}:
+            if not _DATA_KEY.fullmatch(key) or len(key) > 253 or key in (".", ".."):
+                yield causes.invalid(f"{name}[{key}]", key, _DATA_KEY_RULE)
+    for key in (obj.get("data") or {}).keys() & (obj.get("binaryData") or {}).keys():
+        yield causes.invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
     if old is None or not old.get("immutable"):
         return
     for name in ("immutable", "data", "binaryData"):
@@ -191,20 +222,25 @@ def _frozen_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
 def _secret_problems(obj: Object, old: Object | None) -> Iterator[Cause]:
     if old is not None and old.get("type") != obj.get("type"):
         yield causes.invalid("type", obj.get("type"), "field is immutable")
-    yield from _frozen_problems(obj, old)
+    yield from _data_problems(obj, old)
 
 
 Check = Callable[[Object, Object | None], Iterator[Cause]]
 _CHECKS: dict[tuple[str, str], Check] = {
+    ("", "pods"): pod_problems,
     ("", "services"): _service_problems,
-    ("", "configmaps"): _frozen_problems,
+    ("", "configmaps"): _data_problems,
     ("", "events"): _event_problems,
     ("", "secrets"): _secret_problems,
-    ("apps", "deployments"): _selector_problems,
-    ("apps", "replicasets"): _selector_problems,
-    ("apps", "statefulsets"): _selector_problems,
+    ("apps", "controllerrevisions"): revision_problems,
+    ("apps", "deployments"): deployment_problems,
+    ("apps", "replicasets"): workload_problems,
+    ("apps", "statefulsets"): workload_problems,
+    ("autoscaling", "horizontalpodautoscalers"): autoscaler_problems,
     ("coordination.k8s.io", "leases"): _lease_problems,
     ("discovery.k8s.io", "endpointslices"): _slice_problems,
+    ("networking.k8s.io", "networkpolicies"): policy_problems,
+    ("policy", "poddisruptionbudgets"): budget_problems,
 }
 
 

@@ -6,21 +6,23 @@ behaviour of k8s.io/apiserver, package registry/generic/registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from canary.sandbox.apiserver.admission import admitted
+from canary.sandbox.apiserver.admission import admitted, misfit
 from canary.sandbox.apiserver.allocation import with_addresses
 from canary.sandbox.apiserver.builtin import CRDS, NAMESPACES
 from canary.sandbox.apiserver.cluster import Call, Cluster, finalizers
 from canary.sandbox.apiserver.conversion import seen, to_storage
 from canary.sandbox.apiserver.crds import defaulted_names, established
+from canary.sandbox.apiserver.defaults import with_admission, without_empty
 from canary.sandbox.apiserver.metadata import unfit, with_clean_meta
 from canary.sandbox.apiserver.objects import Object, dig, edited, meta, with_meta
-from canary.sandbox.apiserver.ownership import after_update
+from canary.sandbox.apiserver.ownership import after_scaling, after_update, read_entries
+from canary.sandbox.apiserver.raw import RAW
 from canary.sandbox.apiserver.restype import ResourceType
 from canary.sandbox.apiserver.schema import Cause, causes
-from canary.sandbox.apiserver.shapes import BUILTIN_ROOT, SchemaShape, Shape
+from canary.sandbox.apiserver.shapes import BUILTIN_ROOT, RawShape, SchemaShape, Shape
 from canary.sandbox.apiserver.status import (
     Refused,
     already_exists,
@@ -38,7 +40,9 @@ _ATTEMPTS = 8
 
 def shape_of(kind: ResourceType) -> Shape:
     """How fields of `kind` merge."""
-    return SchemaShape(kind.schema or {}, root=True) if kind.custom else BUILTIN_ROOT
+    if kind.custom:
+        return SchemaShape(kind.schema or {}, root=True)
+    return RawShape(RAW[kind.storage]) if kind.storage in RAW else BUILTIN_ROOT
 
 
 def check_identity(call: Call, obj: Object, old: Object | None = None) -> Object:
@@ -114,11 +118,13 @@ def create(cluster: Cluster, call: Call, obj: Object) -> Object:
         name=name,
         uid=cluster.new_uid(),
         creationTimestamp=cluster.now(),
-        generation=1 if kind.counts_generations else None,
-        deletionTimestamp=None,
-        deletionGracePeriodSeconds=None,
+        # Where nobody counts, what the creator says stays.
+        generation=1 if kind.counts_generations else meta(obj).get("generation"),
         selfLink=None,
     )
+    if call.verb == "create":
+        # A PUT or an apply that creates may bring these.
+        obj = with_meta(obj, deletionTimestamp=None, deletionGracePeriodSeconds=None)
     if kind.status and kind.storage != ("", "nodes"):
         obj = edited(obj, status=None)
     found = list(name_problems(kind, name))
@@ -139,13 +145,38 @@ def create(cluster: Cluster, call: Call, obj: Object) -> Object:
 
 
 def _ownership(cluster: Cluster, call: Call, old: Object | None, new: Object) -> Any:
+    if old is None:
+        new = without_empty(call.kind.storage, new)
+    elif call.target.subresource == "scale" and call.kind.scale is not None:
+        return after_scaling(call.kind.scale.replicas, old, new, call.manager, cluster.now())
+    if old is not None and lost_owners(cluster, call, old, new):
+        return None
     return after_update(shape_of(call.kind), old, new, call.manager, cluster.now())
+
+
+def lost_owners(cluster: Cluster, call: Call, old: Object, new: Object) -> str:
+    """Why nobody can be told to own the fields of `new`; empty when that can be told.
+
+    Managers of several versions are compared in each of them, to which an object is not pruned. When it does not fit
+    one of them, an apply fails, and any other write forgets all managers. Source: sigs.k8s.io/structured-merge-diff,
+    package merge, `Updater`; k8s.io/apimachinery, package util/managedfields, `FieldManager.UpdateNoErrors`.
+    """
+    kind = call.kind
+    versions = {entry.manager.api_version for entry in read_entries(old).values()}
+    if not kind.custom or versions == {kind.api_version}:
+        return ""
+    for version in sorted(versions | {kind.api_version}):
+        other = cluster.registry.find(kind.group, version.rpartition("/")[2], kind.plural)
+        details = (misfit(other, obj) for obj in (old, new)) if other is not None else ()
+        if detail := next(filter(None, details), ""):
+            return detail
+    return ""
 
 
 def _with_allocations(cluster: Cluster, kind: ResourceType, obj: Object, old: Object | None) -> Object:
     if kind.storage == ("", "services"):
         return with_addresses(cluster, obj, old)
-    return obj
+    return with_admission(kind.storage, obj, old)
 
 
 def _finish(cluster: Cluster, call: Call, obj: Object) -> Object:
@@ -177,13 +208,15 @@ def _check_versions(call: Call, old: Object, new: Object) -> None:
         raise invalid(call.kind, name, [cause])
     if call.verb == "update":
         check_preconditions(call, old, meta(new).get("uid"), None)
-    elif meta(new).get("uid") not in (None, meta(old)["uid"]):
-        cause = causes.invalid("metadata.uid", meta(new)["uid"], "field is immutable")
-        raise invalid(call.kind, name, [cause])
     if version and not str(version).isdecimal():
         raise Refused(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
     if version and version != meta(old)["resourceVersion"]:
         raise conflict(call.kind, name)
+
+
+def _uid_problems(old: Object, new: Object) -> Iterator[Cause]:
+    if meta(new).get("uid") not in (None, meta(old)["uid"]):
+        yield causes.invalid("metadata.uid", meta(new)["uid"], "field is immutable")
 
 
 _KEPT_META = (
@@ -199,13 +232,20 @@ _KEPT_META = (
 )
 
 
+# With the status of a built-in kind its metadata may be changed, too, but for this.
+_KEPT_WITH_STATUS = {("", "pods"): ("ownerReferences",), ("apps", "deployments"): ("labels",)}
+
+
 def _carried_over(call: Call, old: Object, new: Object) -> Object:
     """`new` with the metadata that no client may change, and without what its subresource may not touch."""
     kind = call.kind
-    if call.target.subresource == "status":
-        managed = meta(new).get("managedFields")
-        return with_meta(edited(old, status=new.get("status")), managedFields=managed)
     kept = {name: meta(old).get(name) for name in _KEPT_META}
+    if call.target.subresource == "status":
+        # What a client says of managers counts with the object itself only.
+        kept["managedFields"] = meta(new if call.verb == "apply" else old).get("managedFields")
+        metadata = old["metadata"] if kind.custom else new["metadata"]
+        kept |= {name: meta(old).get(name) for name in _KEPT_WITH_STATUS.get(kind.storage, ())}
+        return with_meta(edited(old, status=new.get("status"), metadata=metadata), **kept)
     new = with_meta(new, **kept, selfLink=None)
     return edited(new, status=old.get("status")) if kind.status else new
 
@@ -219,11 +259,12 @@ def update(cluster: Cluster, call: Call, stored: Object, produce: Callable[[Obje
     old = seen(kind, stored)
     new = check_identity(call, produce(old), old)
     _check_versions(call, old, new)
+    found = tuple(_uid_problems(old, new))
     new = _carried_over(call, old, new)
     _check_finalizers(call, old, new)
     if call.target.subresource != "status":
         new = _with_allocations(cluster, kind, defaulted_names(new) if kind is CRDS else new, old)
-    new = admitted(call, new, old)
+    new = admitted(call, new, old, found)
     if call.verb != "apply":
         new = with_meta(new, managedFields=_ownership(cluster, call, old, new))
     new = with_meta(new, generation=_generation(call, old, new))

@@ -37,11 +37,11 @@ def line(elapsed: float, kind: str, words: str) -> str:
 
 def changes(before: Picture, now: Picture) -> Iterator[tuple[str, str]]:
     """What is new, as pairs of a kind and words."""
-    if now.weights != before.weights:
+    if now.weights and now.weights != before.weights:
         yield "weight", weights(now)
     for metric in now.status.metrics if now.status.metrics != before.status.metrics else ():
         yield "verdict", verdict(metric)
-    if now.status.phase != before.status.phase:
+    if now.status.phase and now.status.phase != before.status.phase:
         yield "phase", now.status.phase
     fresh = now.heard - before.heard
     for event in now.events[-fresh:] if fresh else ():

@@ -1,58 +1,34 @@
-"""The play: cluster, application, users and controller are brought up, and the rollouts follow one another."""
+"""The play in services mode: the application, and rollouts that follow one another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from canary.api.duration import format_duration
 from canary.core.phases import Phase
-from canary.sandbox.app import App
 from canary.sandbox.demo.measure import Result, measure
-from canary.sandbox.demo.picture import Picture, after
+from canary.sandbox.demo.performance import LINGER, Performance, TooLong
 from canary.sandbox.demo.report import ending
 from canary.sandbox.demo.scenario import FIRST, SCENES, Scene, canary_manifest
-from canary.sandbox.demo.view import Moment, View
-from canary.sandbox.embedded import EmbeddedCluster
-from canary.sandbox.load import Load
 
-TICK = 0.2
-"""Seconds between two looks."""
-LINGER = 1.5
-"""Seconds after a rollout in which its last requests and events arrive, and people can read."""
-ENOUGH = 60.0
-"""Seconds after which a rollout has failed to end."""
+__all__ = ["Play", "TooLong"]
+
 _ENDED = (Phase.PROMOTED, Phase.ROLLED_BACK)
 
 
-class TooLong(Exception):
-    """A rollout does not end; the message holds where it stands."""
-
-
 @dataclass(slots=True)
-class Play:
-    """One performance for `view`. `load` is the users; who runs the controller is not known here."""
+class Play(Performance):
+    """One performance of `SCENES`."""
 
-    cluster: EmbeddedCluster
-    load: Load
-    view: View
-    app: App = field(default_factory=App)
     results: list[Result] = field(default_factory=list, init=False)
-    _picture: Picture = field(default_factory=Picture, init=False)
-    _scene: Scene | None = field(default=None, init=False)
-    _seen: int = field(default=0, init=False)
-    _began: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._began = self.cluster.clock.monotonic()
-
-    def tell(self, words: str) -> None:
-        self.view.tell(self._elapsed(), words)
+    @property
+    def endings(self) -> tuple[str, ...]:
+        return tuple(map(ending, self.results))
 
     async def prepare(self) -> None:
         """Run the first release behind the root Service."""
         app = self.app
-        self._seen = len(self.cluster.server.commits)
         await self.cluster.apply(app.namespace_manifest(), app.root(FIRST))
         await self._release(FIRST.version, app.service(FIRST), app.deployment(FIRST))
 
@@ -91,38 +67,3 @@ class Play:
         if state is None or state.phase not in _ENDED or backend not in (state.canary, state.serving):
             return False
         return picture.observed and picture.status.phase == state.phase.value
-
-    async def _until(self, reached: Callable[[], bool]) -> None:
-        deadline = self.cluster.clock.monotonic() + ENOUGH
-        while not reached():
-            if self.cluster.clock.monotonic() >= deadline:
-                status = self._picture.status
-                where = f"{status.phase or 'nothing'} at {status.canary_weight or 0}%: {status.message or 'no status'}"
-                name = self._scene.name if self._scene else "the demo"
-                raise TooLong(f"{name} did not end within {format_duration(ENOUGH)}; it is {where}")
-            await self._watch(TICK)
-
-    async def _watch(self, seconds: float) -> None:
-        """Let time pass while the view follows."""
-        end = self.cluster.clock.monotonic() + seconds
-        while (left := end - self.cluster.clock.monotonic()) > 0:
-            await self.cluster.clock.sleep(min(TICK, left))
-            self._look()
-
-    def _look(self) -> None:
-        commits = self.cluster.server.commits
-        for number in range(self._seen, len(commits)):
-            picture = after(self._picture, commits[number], self.app)
-            if picture is not self._picture:
-                self._picture = picture
-                self.view.changed(self._moment(commits[number].monotonic - self._began))
-        self._seen = len(commits)
-        self.view.tick(self._moment(self._elapsed()))
-
-    def _moment(self, elapsed: float) -> Moment:
-        done = tuple(ending(result) for result in self.results)
-        wall = self.cluster.clock.now().timestamp()
-        return Moment(elapsed, self._picture, wall, self._scene, done, self.load.by_version())
-
-    def _elapsed(self) -> float:
-        return self.cluster.clock.monotonic() - self._began

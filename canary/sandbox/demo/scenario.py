@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from canary.api.duration import format_duration
 from canary.api.names import API_VERSION, KIND
@@ -18,7 +18,7 @@ below what half of the slow release's answers take."""
 
 _MEDIAN = 0.15
 _SPREAD = 0.1
-_STEPS = (10, 50, 100)
+_STEPS = (25, 50, 100)
 
 
 def _release(version: str, *, errors: float = 0.0, slower: float = 1.0) -> Release:
@@ -27,6 +27,19 @@ def _release(version: str, *, errors: float = 0.0, slower: float = 1.0) -> Relea
 
 FIRST = _release("1")
 """What serves when the demo begins."""
+
+
+class Entry(Protocol):
+    """One line of the demo's agenda: what it is called, what it is, and how it must end."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def about(self) -> str: ...
+
+    @property
+    def goal(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,9 @@ def canary_manifest(app: App, scene: Scene) -> dict[str, Any]:
             "backends": {"stable": app.backend(scene.stable.version), "canary": app.backend(scene.release.version)},
             "service": {"name": app.name},
             "traffic": {"settle": "1s"},
-            "steps": [{"weight": weight, "hold": "5s"} for weight in _STEPS],
+            "steps": [{"weight": weight, "hold": "3s"} for weight in _STEPS],
             "analysis": {
-                "interval": "2s",
+                "interval": "1s",
                 "warmup": "1s",
                 "failureLimit": 2,
                 "metrics": [

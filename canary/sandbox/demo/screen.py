@@ -13,11 +13,13 @@ from rich.text import Text
 from canary.api.duration import format_duration
 from canary.api.status import MetricStatus
 from canary.sandbox.demo.columns import columns
+from canary.sandbox.demo.managed import ACTS
 from canary.sandbox.demo.picture import Event, Picture
-from canary.sandbox.demo.scenario import SCENES, Scene
+from canary.sandbox.demo.scenario import SCENES, Entry
 from canary.sandbox.demo.view import Moment
 from canary.sandbox.load import Tally
 
+AGENDA: tuple[Entry, ...] = (*SCENES, *ACTS)
 _BAR = 40
 _EVENTS = 5
 _VERDICTS = {"Healthy": "green", "Breach": "bold red"}
@@ -72,7 +74,7 @@ def screen(moment: Moment, told: str = "") -> list[Text]:
 
 def _agenda(moment: Moment) -> Iterator[Text]:
     """All rollouts: how the earlier ones ended, which one runs, which ones come next."""
-    for number, scene in enumerate(SCENES):
+    for number, scene in enumerate(AGENDA):
         if number < len(moment.done):
             yield _entry("✔", "green", scene, moment.done[number])
         elif scene is moment.scene:
@@ -81,7 +83,7 @@ def _agenda(moment: Moment) -> Iterator[Text]:
             yield _entry("·", "dim", scene, f"next: {scene.goal}", dim="dim")
 
 
-def _entry(mark: str, style: str, scene: Scene, words: str, dim: str = "") -> Text:
+def _entry(mark: str, style: str, scene: Entry, words: str, dim: str = "") -> Text:
     return Text.assemble((f"{mark} ", style), (f"{scene.name} {scene.about}", dim or "bold"), (f"   {words}", dim))
 
 

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from canary.kube.clock import Clock
 from canary.sandbox.app import App
+from canary.sandbox.demo.managed_play import ManagedPlay
+from canary.sandbox.demo.managed_report import managed_problem, managed_report
 from canary.sandbox.demo.play import Play, TooLong
 from canary.sandbox.demo.process import ControllerEnded, controller, ended, last_words
 from canary.sandbox.demo.report import problem, report
@@ -24,6 +26,8 @@ from canary.sandbox.demo.view import View
 from canary.sandbox.embedded import EmbeddedCluster, Mesh
 from canary.sandbox.load import Load
 
+START = 0.5
+"""Seconds from a pod's creation to its readiness."""
 DRAIN = 1.0
 """Seconds for the last answers when the users leave."""
 FORGET = 5.0
@@ -86,7 +90,7 @@ class Demo:
 
     async def _on_stage(self, kubeconfig: Path, log: Path) -> None:
         options, rng = self.options, random.Random(self.options.seed)
-        async with EmbeddedCluster(self.clock, rng, mesh=Mesh.HTTP) as cluster:
+        async with EmbeddedCluster(self.clock, rng, mesh=Mesh.HTTP, start_delay=START) as cluster:
             server = await cluster.serve(port=options.port, token=secrets.token_urlsafe(24))
             server.write_kubeconfig(kubeconfig)
             load = Load(self.clock, rng, rate=options.rate)
@@ -110,14 +114,35 @@ class Demo:
         for line in last_words(log):
             self.write(line)
 
+    async def _managed(self, play: Play) -> ManagedPlay:
+        """The same again for people who have one Deployment, with users of its own."""
+        load = Load(self.clock, random.Random(self.options.seed), rate=self.options.rate)
+        managed = ManagedPlay(play.cluster, load, self.view, began=play.began, earlier=play.endings)
+        await managed.prepare()
+        url = await play.cluster.listen(managed.app.namespace, managed.app.name)
+        managed.tell(f"one Deployment {managed.app.name} serves v1; users send {load.rate:g} requests/s to {url}")
+        await first(self._drained(managed), load.run(url, _FOREVER))
+        return managed
+
+    async def _drained(self, managed: ManagedPlay) -> None:
+        await managed.perform()
+        managed.load.rate = 0
+        await self.clock.sleep(DRAIN)
+
     async def _show(self, play: Play, kubeconfig: Path, log: Path) -> None:
         await play.perform()
         play.load.rate = 0
-        await self.clock.sleep(DRAIN)
+        self._problem = problem(play.results, len(SCENES))
+        managed = await self._managed(play) if not self._problem else None
         self.view.close()
         for row in report(play.results, play.load.by_version()):
             self.write(row)
-        self._over, self._problem = True, problem(play.results, len(SCENES))
+        if managed is not None:
+            self.write("")
+            for row in managed_report(managed.played):
+                self.write(row)
+            self._problem = managed_problem(managed.played)
+        self._over = True
         self.write("")
         self.write(self._problem or "All releases ended as they must.")
         if self.options.keep:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from canary.sandbox.demo.picture import Picture
-from canary.sandbox.demo.scenario import Scene
+from canary.sandbox.demo.scenario import Entry
 from canary.sandbox.load import Tally
 
 
@@ -22,7 +22,7 @@ class Moment:
     elapsed: float
     picture: Picture
     wall: float = 0.0
-    scene: Scene | None = None
+    scene: Entry | None = None
     done: tuple[str, ...] = ()
     requests: Mapping[str, Tally] = field(default_factory=dict)
 

@@ -14,6 +14,8 @@ from canary.sandbox.judges.verdicts import Verdicts, judge_all
 ABNORMAL = ("Reconciling", "Stalled", "Paused")
 """Conditions that exist only while they are true (kstatus calls them abnormal-true)."""
 ALWAYS = ("Ready", "Promoted")
+ADVISORY = ("ReplicasManagedElsewhere", "TrafficNotFollowing")
+"""Conditions that exist only while they are true, and of which no judge takes notice."""
 METRICS_HOLD = "MetricsHold"
 _STATUSES = frozenset({"True", "False", "Unknown"})
 _REASON = re.compile(r"[A-Z][A-Za-z]*")
@@ -134,11 +136,11 @@ def _form(obj: Mapping[str, Any], conditions: Sequence[Mapping[str, Any]]) -> It
 
 def _condition_form(condition: Mapping[str, Any], generation: int) -> Iterator[str]:
     name, status = condition.get("type"), condition.get("status")
-    if name not in (*ABNORMAL, *ALWAYS):
+    if name not in (*ABNORMAL, *ALWAYS, *ADVISORY):
         yield f"{name} is no condition of a Canary"
     if status not in _STATUSES:
         yield f"{name} is {status!r}"
-    if name in ABNORMAL and status != "True":
+    if name in (*ABNORMAL, *ADVISORY) and status != "True":
         yield f"{name} is {status}: it must be absent while it is not True"
     if not _REASON.fullmatch(condition.get("reason", "")):
         yield f"the reason of {name} is {condition.get('reason')!r}, which is no CamelCase word"

@@ -86,6 +86,9 @@ class Backends:
             self._ports.clear()
 
     def _changed(self, key: Key, before: Pod | None, after: Pod | None) -> None:
+        if after is not None and after.metadata.deletion_timestamp:
+            # It answers as before until it is gone, and for a while then.
+            return
         self._queue.add_after(key, self._drain if after is None else 0.0)
 
     async def _sync(self, key: Key) -> None:

@@ -7,6 +7,6 @@ after a delay, templates roll, Services follow ready pods.
 from __future__ import annotations
 
 from canary.sandbox.workloads.controller import WorkloadController
-from canary.sandbox.workloads.objects import READY_ANNOTATION, START_DELAY_ANNOTATION
+from canary.sandbox.workloads.objects import BEHAVIOUR_ANNOTATION, READY_ANNOTATION, START_DELAY_ANNOTATION
 
-__all__ = ["READY_ANNOTATION", "START_DELAY_ANNOTATION", "WorkloadController"]
+__all__ = ["BEHAVIOUR_ANNOTATION", "READY_ANNOTATION", "START_DELAY_ANNOTATION", "WorkloadController"]

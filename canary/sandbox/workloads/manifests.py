@@ -1,8 +1,9 @@
-"""The objects that workload controllers create: ReplicaSets, Pods, and the statuses of all three kinds."""
+"""The objects that workload controllers create: ReplicaSets, Pods, and what a ReplicaSet counts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,11 +11,9 @@ import msgspec
 from canary.sandbox.workloads.objects import (
     TEMPLATE_HASH_LABEL,
     Deployment,
-    DeploymentStatus,
     Pod,
     ReplicaSet,
     ReplicaSetStatus,
-    StatusCondition,
     owner_reference,
 )
 
@@ -40,6 +39,7 @@ def replica_set_for(deployment: Deployment, template_hash: str, revision: int, r
         },
         "spec": {
             "replicas": replicas,
+            "minReadySeconds": deployment.spec.min_ready_seconds,
             "selector": {
                 key: value
                 for key, value in {
@@ -77,99 +77,20 @@ def pod_for(replica_set: ReplicaSet, suffix: str) -> dict[str, Any]:
     }
 
 
-def pod_status(pod: Pod, ip: str, ready: bool, now: str) -> dict[str, Any]:
-    """The status of a Pod whose containers run, and are `ready` or not."""
-    before = {condition.type: condition for condition in pod.status.conditions or ()}
-    state = "True" if ready else "False"
-    wanted = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": state, "Ready": state}
-    return {
-        "phase": "Running",
-        "podIP": ip,
-        "podIPs": [{"ip": ip}],
-        "hostIP": "127.0.0.1",
-        "startTime": pod.metadata.creation_timestamp,
-        "conditions": [
-            {"type": name, "status": status, "lastTransitionTime": _since(before.get(name), status, now)}
-            for name, status in wanted.items()
-        ],
-        "containerStatuses": [
-            {
-                "name": container.get("name", ""),
-                "image": container.get("image", ""),
-                "imageID": container.get("image", ""),
-                "ready": ready,
-                "started": True,
-                "restartCount": 0,
-                "state": {"running": {"startedAt": pod.metadata.creation_timestamp}},
-            }
-            for container in pod.spec.containers
-        ],
-    }
-
-
-def replica_set_status(replica_set: ReplicaSet, pods: Sequence[Pod]) -> ReplicaSetStatus:
-    ready = sum(pod.ready for pod in pods)
+def replica_set_status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime) -> ReplicaSetStatus:
+    least = replica_set.spec.min_ready_seconds
     return ReplicaSetStatus(
         observed_generation=replica_set.metadata.generation,
         replicas=len(pods),
         fully_labeled_replicas=len(pods),
-        ready_replicas=ready,
-        available_replicas=ready,
+        ready_replicas=sum(pod.ready for pod in pods),
+        available_replicas=sum(not seconds_to_available(pod, least, now) for pod in pods if pod.ready),
     )
 
 
-def deployment_status(
-    deployment: Deployment, new: ReplicaSet, sets: Sequence[ReplicaSet], unavailable: int, now: str
-) -> DeploymentStatus:
-    """The status of a Deployment with ReplicaSets `sets`, `new` among them; `unavailable` pods may be missing."""
-    wanted = deployment.replicas
-    total = sum(s.status.replicas for s in sets)
-    available = sum(s.status.available_replicas for s in sets)
-    complete = new.status.replicas == new.status.available_replicas == total == wanted
-    before = {condition.type: condition for condition in deployment.status.conditions or ()}
-    conditions = (
-        _available(available >= wanted - unavailable),
-        _progressing(new.metadata.name, complete),
-    )
-    return DeploymentStatus(
-        observed_generation=deployment.metadata.generation,
-        replicas=total,
-        updated_replicas=new.status.replicas,
-        ready_replicas=sum(s.status.ready_replicas for s in sets),
-        available_replicas=available,
-        unavailable_replicas=max(0, wanted - available),
-        conditions=tuple(_condition(before.get(c.type), c, now) for c in conditions),
-    )
-
-
-def _available(enough: bool) -> StatusCondition:
-    if enough:
-        return StatusCondition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-    return StatusCondition(
-        "Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
-    )
-
-
-def _progressing(name: str, complete: bool) -> StatusCondition:
-    if complete:
-        message = f'ReplicaSet "{name}" has successfully progressed.'
-        return StatusCondition("Progressing", "True", "NewReplicaSetAvailable", message)
-    return StatusCondition("Progressing", "True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.')
-
-
-def _condition(before: StatusCondition | None, after: StatusCondition, now: str) -> StatusCondition:
-    same = before is not None and (before.status, before.reason, before.message) == (
-        after.status,
-        after.reason,
-        after.message,
-    )
-    if before is not None and same:
-        return before
-    return msgspec.structs.replace(after, last_update_time=now, last_transition_time=_since(before, after.status, now))
-
-
-def _since(before: StatusCondition | None, status: str, now: str) -> str:
-    """A condition keeps the time of its last change of status."""
-    if before is not None and before.status == status and before.last_transition_time:
-        return before.last_transition_time
-    return now
+def seconds_to_available(pod: Pod, least: int, now: datetime) -> float:
+    """How long a pod that is ready must stay so until it counts as available, which takes `least` seconds in all."""
+    since = next((c.last_transition_time for c in pod.status.conditions or () if c.type == "Ready"), None)
+    if not least or not since:
+        return 0.0
+    return max(0.0, least - (now - datetime.fromisoformat(since)).total_seconds())

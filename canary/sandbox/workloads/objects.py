@@ -16,6 +16,7 @@ from canary.api.meta import ObjectMeta
 TEMPLATE_HASH_LABEL = "pod-template-hash"
 # Annotations of a Pod that steer the sandbox.
 READY_ANNOTATION = "sandbox.canary.delivery/ready"
+BEHAVIOUR_ANNOTATION = "sandbox.canary.delivery/behaviour"
 START_DELAY_ANNOTATION = "sandbox.canary.delivery/start-delay"
 
 
@@ -54,11 +55,15 @@ class DeploymentSpec(msgspec.Struct, frozen=True, rename="camel"):
     selector: LabelSelector = LabelSelector()
     template: dict[str, Any] = {}
     strategy: Strategy = Strategy()
+    paused: bool = False
+    min_ready_seconds: int = 0
+    progress_deadline_seconds: int | None = None
     revision_history_limit: int | None = 10
 
 
 class ReplicaSetSpec(msgspec.Struct, frozen=True, rename="camel"):
     replicas: int | None = 1
+    min_ready_seconds: int = 0
     template: dict[str, Any] = {}
 
 
@@ -101,8 +106,23 @@ class ReplicaSet(msgspec.Struct, frozen=True):
         return 1 if self.spec.replicas is None else self.spec.replicas
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerState(msgspec.Struct, frozen=True):
+    waiting: Waiting | None = None
+
+
+class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+
+
 class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = ""
+    container_statuses: tuple[ContainerStatus, ...] | None = None
     pod_ip: str = msgspec.field(name="podIP", default="")
     conditions: tuple[StatusCondition, ...] | None = None
 

@@ -18,18 +18,17 @@ from canary.kube.errors import NotFound
 from canary.kube.resources import DEPLOYMENTS, ENDPOINT_SLICES, PODS, REPLICA_SETS
 from canary.kube.store import Key
 from canary.sandbox.mirror import Mirror
+from canary.sandbox.workloads.behaviour import Behaviour, Look, behaviour_of, look
 from canary.sandbox.workloads.endpoints import slice_for, slice_name
 from canary.sandbox.workloads.manifests import (
     REVISION_ANNOTATION,
-    deployment_status,
     pod_for,
-    pod_status,
     replica_set_for,
     replica_set_status,
     revision_of,
+    seconds_to_available,
 )
 from canary.sandbox.workloads.objects import (
-    READY_ANNOTATION,
     START_DELAY_ANNOTATION,
     Deployment,
     Pod,
@@ -38,7 +37,9 @@ from canary.sandbox.workloads.objects import (
     Service,
     matches_labels,
 )
-from canary.sandbox.workloads.rolling import Size, limits, plan, template_hash
+from canary.sandbox.workloads.podstatus import pod_status, shows
+from canary.sandbox.workloads.progress import Found, deployment_status, seconds_left
+from canary.sandbox.workloads.rolling import Size, limits, paused_plan, plan, template_hash
 
 # Readings of a clock are added and subtracted: a wait this short, in seconds, is over.
 _GRAIN = 1e-6
@@ -74,34 +75,40 @@ class Reconciler:
         self._client, self._clock, self._rng, self._start_delay = client, clock, rng, start_delay
         self._views = views
         self._started: dict[str, float] = {}
+        self._told: dict[str, tuple[Behaviour, float]] = {}
         self._addresses = 0
         views.pods.subscribe(self._pod_changed)
 
-    async def deployment(self, namespace: str, name: str) -> None:
+    async def deployment(self, namespace: str, name: str) -> float | None:
+        """Returns the seconds until a rollout that stands still has failed."""
         deployment = self._views.deployments.get(namespace, name)
         if deployment is None or deployment.metadata.deletion_timestamp:
-            return
+            return None
         owned = list(self._views.replica_sets.by(deployment.metadata.uid))
-        new = await self._current_set(deployment, owned)
-        others = sorted((s for s in owned if s.metadata.name != new.metadata.name), key=revision_of)
-        sizes = plan(deployment.replicas, _size(new), [_size(s) for s in others], deployment.spec.strategy)
-        for set_name, replicas in sizes.items():
+        new, found = await self._current_set(deployment, owned)
+        others = sorted((s for s in owned if new is None or s.metadata.name != new.metadata.name), key=revision_of)
+        for set_name, replicas in _plan(deployment, new, others).items():
             await self._patch_set(namespace, set_name, {"spec": {"replicas": replicas}})
         await self._forget_history(deployment, others)
         sets = list(self._views.replica_sets.by(deployment.metadata.uid))
-        new = self._views.replica_sets.get(namespace, new.metadata.name) or new
+        new = new and (self._views.replica_sets.get(namespace, new.metadata.name) or new)
         unavailable = limits(deployment.spec.strategy, deployment.replicas)[1]
-        status = deployment_status(deployment, new, sets, unavailable, rfc3339(self._clock.now()))
-        if status != deployment.status:
-            patch = {"status": status}
+        now = self._clock.now()
+        status = deployment_status(deployment, new, sets, found, unavailable, now)
+        revision = {} if new is None else {REVISION_ANNOTATION: str(revision_of(new))}
+        if status != deployment.status or not revision.items() <= deployment.metadata.annotations.items():
+            # Beside the status, which does not count as a new generation.
+            patch = {"metadata": {"annotations": revision}, "status": status}
             await self._views.deployments.shows(
                 await self._client.patch(DEPLOYMENTS, name, patch, namespace, subresource="status", type=Deployment)
             )
+        return seconds_left(status, deployment.spec.progress_deadline_seconds, now)
 
-    async def replica_set(self, namespace: str, name: str) -> None:
+    async def replica_set(self, namespace: str, name: str) -> float | None:
+        """Returns the seconds until the next of its pods counts as available."""
         replica_set = self._views.replica_sets.get(namespace, name)
         if replica_set is None or replica_set.metadata.deletion_timestamp:
-            return
+            return None
         pods = self._pods_of(replica_set)
         created: list[Pod] = []
         for _ in range(replica_set.replicas - len(pods)):
@@ -114,28 +121,45 @@ class Reconciler:
             with contextlib.suppress(NotFound):
                 await self._client.delete(PODS, pod.metadata.name, namespace, uid=pod.metadata.uid)
             await self._views.pods.lacks(pod)
-        status = replica_set_status(replica_set, self._pods_of(replica_set))
+        now, pods = self._clock.now(), self._pods_of(replica_set)
+        status = replica_set_status(replica_set, pods, now)
         if status != replica_set.status:
             patch = {"status": status}
             await self._views.replica_sets.shows(
                 await self._client.patch(REPLICA_SETS, name, patch, namespace, subresource="status", type=ReplicaSet)
             )
+        least = replica_set.spec.min_ready_seconds
+        waits = [seconds_to_available(pod, least, now) for pod in pods if pod.ready]
+        return min((wait for wait in waits if wait), default=None)
 
     async def pod(self, namespace: str, name: str) -> float | None:
-        """What a kubelet does; returns the seconds until the pod may become ready."""
+        """What a kubelet does; returns the seconds until the pod's containers change by themselves."""
         pod = self._views.pods.get(namespace, name)
         if pod is None or pod.metadata.deletion_timestamp or pod.status.phase in ("Failed", "Succeeded"):
             return None
-        now = self._clock.monotonic()
-        wait = self._started.setdefault(pod.metadata.uid, now) + self._delay(pod) - now
-        ready = wait <= _GRAIN and pod.metadata.annotations.get(READY_ANNOTATION) != "false"
-        if pod.status.phase != "Running" or pod.ready != ready:
-            status = pod_status(pod, pod.status.pod_ip or self._address(), ready, rfc3339(self._clock.now()))
+        seen = self._look(pod)
+        if not shows(pod, seen):
+            ip = pod.status.pod_ip or (self._address() if seen.scheduled else "")
+            status = pod_status(pod, ip, seen, rfc3339(self._clock.now()))
             patch = {"status": status}
             await self._views.pods.shows(
                 await self._client.patch(PODS, name, patch, namespace, subresource="status", type=Pod)
             )
-        return wait if wait > _GRAIN else None
+        # Where a reading of the clock is a grain short, the wait is not shorter than that.
+        return None if seen.next is None else seen.next + _GRAIN
+
+    def _look(self, pod: Pod) -> Look:
+        now, behaviour = self._clock.monotonic(), behaviour_of(pod)
+        age = now - self._started.setdefault(pod.metadata.uid, now)
+        delay = self._delay(pod)
+        # What loops begins to do so when the pod is told to.
+        told, since = self._told.get(pod.metadata.uid, (behaviour, 0.0))
+        if told is not behaviour:
+            since = age
+        self._told[pod.metadata.uid] = behaviour, since
+        loops = behaviour in (Behaviour.CRASH_LOOP, Behaviour.OOM)
+        image = str(pod.spec.containers[0].get("image", "")) if pod.spec.containers else ""
+        return look(behaviour, age + _GRAIN, max(delay, since) if loops else delay, image)
 
     async def service(self, namespace: str, name: str) -> None:
         service = self._views.services.get(namespace, name)
@@ -158,21 +182,32 @@ class Reconciler:
     def _pod_changed(self, key: Key, before: Pod | None, after: Pod | None) -> None:
         if before is not None and after is None:
             self._started.pop(before.metadata.uid, None)
+            self._told.pop(before.metadata.uid, None)
 
-    async def _current_set(self, deployment: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet:
-        """The ReplicaSet of the current template, created when missing, with the highest revision."""
+    async def _current_set(
+        self, deployment: Deployment, owned: Sequence[ReplicaSet]
+    ) -> tuple[ReplicaSet | None, Found]:
+        """The ReplicaSet of the current template with the highest revision, created when missing unless paused."""
         meta = deployment.metadata
         digest = template_hash(deployment.spec.template)
         latest = max((revision_of(s) for s in owned), default=0)
         current = next((s for s in owned if s.metadata.name == f"{meta.name}-{digest}"), None)
         if current is None:
+            if deployment.spec.paused:
+                return None, Found.NONE
             manifest = replica_set_for(deployment, digest, latest + 1, 0)
             current = await self._client.create(REPLICA_SETS, manifest, meta.namespace, type=ReplicaSet)
             await self._views.replica_sets.shows_new(current)
-        elif revision_of(current) < latest:
-            patch = {"metadata": {"annotations": {REVISION_ANNOTATION: str(latest + 1)}}}
+            return current, Found.CREATED
+        least = deployment.spec.min_ready_seconds
+        if revision_of(current) < latest or current.spec.min_ready_seconds != least:
+            revision = latest + 1 if revision_of(current) < latest else latest
+            patch = {
+                "metadata": {"annotations": {REVISION_ANNOTATION: str(revision)}},
+                "spec": {"minReadySeconds": least},
+            }
             current = await self._patch_set(meta.namespace, current.metadata.name, patch)
-        return current
+        return current, Found.EXISTING
 
     async def _patch_set(self, namespace: str, name: str, patch: object) -> ReplicaSet:
         answer = await self._client.patch(REPLICA_SETS, name, patch, namespace, type=ReplicaSet)
@@ -208,6 +243,13 @@ class Reconciler:
 
 def rfc3339(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plan(deployment: Deployment, new: ReplicaSet | None, others: Sequence[ReplicaSet]) -> dict[str, int]:
+    old, strategy = [_size(s) for s in others], deployment.spec.strategy
+    if deployment.spec.paused or new is None:
+        return paused_plan(deployment.replicas, None if new is None else _size(new), old, strategy)
+    return plan(deployment.replicas, _size(new), old, strategy)
 
 
 def _size(replica_set: ReplicaSet) -> Size:

@@ -84,3 +84,24 @@ def _shrink(old: Sequence[Size], removable: int, minimum: int, new_available: in
         sizes[size.name] -= taken
         removable -= taken
     return {size.name: sizes[size.name] for size in old if sizes[size.name] != size.replicas}
+
+
+def paused_plan(replicas: int, new: Size | None, old: Sequence[Size], strategy: Strategy) -> dict[str, int]:
+    """The sizes of a Deployment that does not roll: only how many pods there are may change, not which.
+
+    Source: Kubernetes, Deployments, "Proportional scaling".
+    """
+    sizes = [*([] if new is None else [new]), *reversed(old)]
+    active = [size for size in sizes if size.replicas]
+    if len(active) < 2:
+        only = next(iter(active or sizes), None)
+        return {} if only is None or only.replicas == replicas else {only.name: replicas}
+    total = sum(size.replicas for size in active)
+    allowed = replicas + limits(strategy, replicas)[0] if replicas else 0
+    if allowed == total:
+        return {}
+    # The largest gets what rounding leaves over.
+    active.sort(key=lambda size: -size.replicas)
+    shares = {size.name: math.floor(size.replicas * allowed / total + 0.5) for size in active[1:]}
+    shares[active[0].name] = max(0, allowed - sum(shares.values()))
+    return {size.name: shares[size.name] for size in active if shares[size.name] != size.replicas}

@@ -1,6 +1,6 @@
 {{- /*
 All that the controller may do where Canaries live: for the ClusterRole and for the Roles alike.
-Nothing is deleted, no Secret is read, and nothing of a workload is written.
+It deletes only what it made, by uid. Secrets are touched only where `trackSecrets` says so.
 */ -}}
 {{- define "canary.rules" -}}
 - apiGroups: [canary.delivery]
@@ -11,19 +11,69 @@ Nothing is deleted, no Secret is read, and nothing of a workload is written.
   verbs: [patch]
 - apiGroups: [split.smi-spec.io]
   resources: [trafficsplits]
-  verbs: [get, list, watch, create, update]
+  verbs: [get, list, watch, create, update, delete]
+# Managed mode makes Services for both sides, and lets the root select the stable one.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list]
+  verbs: [list]
+# Managed mode: the user's Deployment is scaled, the stable one is ours.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
+# Copies of what stands beside the user's Deployment; KEDA's where it is installed.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch, create, patch, delete]
+{{- if .Values.trackSecrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch, create, patch, delete]
+{{- end }}
+# Whether the whole namespace is being deleted.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+# What selects the pods of a workload and would miss those of its stable copy; what names a Service that would go.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list]
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors, servicemonitors]
+  verbs: [list]
+- apiGroups: [linkerd.io]
+  resources: [serviceprofiles]
+  verbs: [list]
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices]
+  verbs: [list]
 - apiGroups: [metrics.smi-spec.io]
   resources: [deployments, statefulsets, daemonsets, pods, services]
-  verbs: [get, list]
+  verbs: [list]
+# What one workload sees of another: metrics with `from`.
+- apiGroups: [metrics.smi-spec.io]
+  resources: [deployments/edges, statefulsets/edges, daemonsets/edges, pods/edges, services/edges]
+  verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -6,6 +6,7 @@ everything.
 
 from __future__ import annotations
 
+from canary.sandbox.apiserver.openapi import managed
 from canary.sandbox.apiserver.openapi.shorthand import Short
 
 _ENV: Short = {
@@ -170,6 +171,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 # Group and kind to the fields beside apiVersion, kind and metadata.
 KINDS: dict[tuple[str, str], dict[str, Short]] = {
+    **managed.KINDS,
     ("", "Namespace"): {
         "": "A scope for names.",
         "spec": {"finalizers": "string[]"},

@@ -1,9 +1,9 @@
 """A short way to write schemas of built-in kinds.
 
 A field is a text, `"integer* | The port."`: its type, a star when it is required, and its description. `map` is a map
-of texts, `time` and `microtime` are timestamps, `object` may hold anything, `[]` makes a list of a type, and a word
-with a capital is a reference to another schema. A dict is an object, with its own description under `""`; a list has
-one element, the schema of its items, and a dict in it may name the keys of its items under `"#"`.
+of texts, `time` and `microtime` are timestamps, `object` may hold and `raw` may be anything, `[]` makes a list of a
+type, and a word with a capital is a reference to another schema. A dict is an object, with its own description under
+`""`; a list has one element, the schema of its items, and a dict in it may name the keys of its items under `"#"`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ _TYPES: dict[str, Schema] = {
     "map": {"type": "object", "additionalProperties": {"type": "string"}},
     "microtime": {"type": "string", "format": "date-time"},
     "object": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-    "quantities": {"type": "object", "additionalProperties": {"x-kubernetes-int-or-string": True}},
+    "quantities": {
+        "type": "object",
+        "additionalProperties": {"x-kubernetes-int-or-string": True, "format": "quantity"},
+    },
+    "raw": {"x-kubernetes-preserve-unknown-fields": True},
     "string": {"type": "string"},
     "time": {"type": "string", "format": "date-time"},
 }

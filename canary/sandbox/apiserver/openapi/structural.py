@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import binascii
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from canary.sandbox.apiserver.openapi.builtin import KINDS
 from canary.sandbox.apiserver.openapi.metadata import NAMES, shared_schemas
 from canary.sandbox.apiserver.openapi.shorthand import Schema, expand
+from canary.sandbox.apiserver.quantities import is_quantity
+from canary.sandbox.apiserver.schema.causes import shown
 
 _ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
 # Some kinds have conditions with more fields.
@@ -22,13 +26,23 @@ def structural(group: str, kind: str) -> Mapping[str, Any] | None:
     return None if fields is None else _resolved(expand(fields, NAMES), shared_schemas())
 
 
+def is_base64(value: Any) -> bool:
+    """Whether bytes are written as JSON writes them."""
+    try:
+        return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
+    except binascii.Error:
+        return False
+
+
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "boolean": (bool,),
     "integer": (int, float),
+    "number": (int, float),
     "object": (dict,),
     "string": (str,),
 }
+_FORMATS: Mapping[str, Callable[[Any], bool]] = {"byte": is_base64, "quantity": is_quantity}
 _WORDS = {bool: "bool", dict: "object", float: "number", int: "number", list: "array", str: "string"}
 
 
@@ -37,6 +51,8 @@ def wrong_type(schema: Mapping[str, Any], value: Any, path: str = "") -> str:
     wanted = schema.get("type", "")
     if value is None:
         return ""
+    if (form := _FORMATS.get(schema.get("format", ""))) and not form(value):
+        return f"{shown(value)} as {schema['format']} in {path.removeprefix('.')}"
     if wanted and (not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean")):
         return f"{_WORDS[type(value)]} into Go struct field {path.removeprefix('.')} of type {wanted}"
     if isinstance(value, list):

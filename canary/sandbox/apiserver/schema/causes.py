@@ -14,6 +14,7 @@ INVALID = "FieldValueInvalid"
 REQUIRED = "FieldValueRequired"
 DUPLICATE = "FieldValueDuplicate"
 FORBIDDEN = "FieldValueForbidden"
+NOT_FOUND = "FieldValueNotFound"
 NOT_SUPPORTED = "FieldValueNotSupported"
 TOO_LONG = "FieldValueTooLong"
 TOO_MANY = "FieldValueTooMany"
@@ -64,6 +65,10 @@ def forbidden(path: str, detail: str) -> Cause:
 
 def duplicate(path: str, value: Any) -> Cause:
     return Cause(_field(path), DUPLICATE, _with_value("Duplicate value", value))
+
+
+def not_found(path: str, value: Any) -> Cause:
+    return Cause(_field(path), NOT_FOUND, _with_value("Not found", value))
 
 
 def not_supported(path: str, value: Any, allowed: Iterable[Any]) -> Cause:

@@ -1,6 +1,7 @@
 """The part of JSONPath that printer columns and selectable fields use.
 
-`.spec.weight`, `.metadata.labels['a.b/c']`, `.spec.steps[0]`, `[-1]`, `[*]`, `[?(@.type=="Ready")].status`.
+`.spec.weight`, `.metadata.labels['a.b/c']`, `.spec.steps[0]`, `[-1]`, `[*]`, `[?(@.type=="Ready")].status`,
+`.spec['a','b']`.
 Source: Kubernetes, "JSONPath Support" of kubectl.
 """
 
@@ -24,6 +25,7 @@ _TOKEN = re.compile(
       | \[(?P<index>-?\d+)\]
       | \[(?P<every>\*)\]
       | \[(?P<quote>['"])(?P<key>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)\]
+      | \[(?P<keys>'[^'\\]*'(?:\s*,\s*'[^'\\]*')+)\]
       | \[\?\(\s*@(?P<path>[^=!<>\s]*)\s*(?P<test>==|!=|<=|>=|<|>)\s*(?P<value>[^)]*?)\s*\)\]
     """,
     re.VERBOSE,
@@ -66,6 +68,8 @@ def _step(token: re.Match[str]) -> Step:
         return _every if token["field"] == "*" else _field(re.sub(r"\\(.)", r"\1", token["field"]))
     if token["key"] is not None:
         return _field(re.sub(r"\\(.)", r"\1", token["key"]))
+    if token["keys"] is not None:
+        return _fields(re.findall("'([^']*)'", token["keys"]))
     if token["index"] is not None:
         return _index(int(token["index"]))
     return _every if token["every"] else _filter(token)
@@ -73,6 +77,11 @@ def _step(token: re.Match[str]) -> Step:
 
 def _field(name: str) -> Step:
     return lambda value: [value[name]] if isinstance(value, dict) and name in value else []
+
+
+def _fields(names: Iterable[str]) -> Step:
+    steps = [_field(name) for name in names]
+    return lambda value: [found for step in steps for found in step(value)]
 
 
 def _index(position: int) -> Step:

@@ -60,12 +60,12 @@ def predicate_of(call: Call) -> Predicate | None:
     return combined(labels, fields)
 
 
-def listing(cluster: Cluster, call: Call, back: int = 0) -> Response:
-    """A list, or one page of it; `back` versions old when a fault makes it stale."""
+def listing(cluster: Cluster, call: Call, past: int | None = None) -> Response:
+    """A list, or one page of it; as of the resourceVersion `past` when a fault makes it stale."""
     view = negotiated(call.request, cluster.clock)
     query = call.request.query
     limit = _number(query.get("limit", ""))
-    start, version = _from_where(cluster, call, back)
+    start, version = _from_where(cluster, call, past)
     try:
         objects = cluster.storage.snapshot(call.kind.storage, version)
     except Compacted:
@@ -73,29 +73,41 @@ def listing(cluster: Cluster, call: Call, back: int = 0) -> Response:
             _EXPIRED if start is not None else f"The resourceVersion for the provided list is too old: {version}"
         ) from None
     predicate = predicate_of(call)
-    found = _selected(objects, call.target.namespace, predicate, start)
+    left = _left(objects, call.target.namespace, start)
+    found, looked_at = _page(left, predicate, limit)
     metadata: dict[str, Any] = {"resourceVersion": str(version)}
-    if limit and len(found) > limit:
-        metadata["continue"] = _token(version, found[limit - 1][0])
+    if looked_at < len(left):
+        # Whether anything is selected of what is left is not known yet.
+        metadata["continue"] = _token(version, found[-1][0])
         if predicate is None:
-            metadata["remainingItemCount"] = len(found) - limit
-        found = found[:limit]
+            metadata["remainingItemCount"] = len(left) - looked_at
     return answer(200, many(call.kind, [seen(call.kind, obj) for _, obj in found], metadata, view))
 
 
-def _selected(
-    objects: dict[Key, Object], namespace: str, predicate: Predicate | None, start: Key | None
-) -> list[tuple[Key, Object]]:
+Found = list[tuple[Key, Object]]
+
+
+def _left(objects: dict[Key, Object], namespace: str, start: Key | None) -> Found:
+    """The objects of a namespace, or all, that come after `start`."""
     return sorted(
         (key, obj)
         for key, obj in objects.items()
-        if (not namespace or key[0] == namespace)
-        and (start is None or key > start)
-        and (predicate is None or predicate(obj))
+        if (not namespace or key[0] == namespace) and (start is None or key > start)
     )
 
 
-def _from_where(cluster: Cluster, call: Call, back: int) -> tuple[Key | None, int]:
+def _page(objects: Found, predicate: Predicate | None, limit: int) -> tuple[Found, int]:
+    """The first `limit` that are selected, or all; and how many had to be looked at for that."""
+    found: Found = []
+    for looked_at, (key, obj) in enumerate(objects, 1):
+        if predicate is None or predicate(obj):
+            found.append((key, obj))
+        if limit and len(found) == limit:
+            return found, looked_at
+    return found, len(objects)
+
+
+def _from_where(cluster: Cluster, call: Call, past: int | None) -> tuple[Key | None, int]:
     """After which key a list starts, and at which version it is read."""
     query = call.request.query
     token = query.get("continue", "")
@@ -109,7 +121,7 @@ def _from_where(cluster: Cluster, call: Call, back: int) -> tuple[Key | None, in
     if asked and query.get("resourceVersionMatch") == "Exact":
         return None, asked
     oldest = max(cluster.storage.oldest(call.kind.storage), asked or 0)
-    return None, max(oldest, current - back) if back else current
+    return None, current if past is None else max(oldest, past)
 
 
 def _number(text: str) -> int:

@@ -1,0 +1,269 @@
+"""Each action of `canary.core.actions` as a write: what goes into which object."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from canary.api.names import (
+    CANARY_LABEL,
+    MANAGED_BY_LABEL,
+    OWNER_ANNOTATION,
+    REVISION_ANNOTATION,
+    SEQ_ANNOTATION,
+    SIZE_ANNOTATION,
+)
+from canary.api.tracking import LEFT_ALONE
+from canary.controller.managed.candidate import stamp
+from canary.controller.managed.copies import wanted_template
+from canary.controller.managed.manifests import Manifests
+from canary.controller.managed.observe import View
+from canary.controller.managed.observer import Subject
+from canary.controller.managed.parts import resource_of
+from canary.controller.managed.pinning import Pinning, plain
+from canary.controller.managed.writes import Changed, Writer
+from canary.core.actions.action import Action, Deed
+from canary.core.workload import Selects
+from canary.kube.client import Client
+from canary.kube.errors import AlreadyExists, Forbidden, NotFound
+from canary.kube.resources import DEPLOYMENTS, SERVICES, Resource
+from canary.workload.services import original_selector, pointed_root, root_service, side_selectors
+from canary.workload.stable import stable_deployment
+
+JSON = dict[str, Any]
+Guard = Callable[[], Awaitable[bool]]
+"""Reads the split as it is now and tells whether the action is still due; asked after the object was read."""
+NAMING = (
+    Resource("linkerd.io", "v1alpha2", "serviceprofiles", "ServiceProfile"),
+    Resource("networking.istio.io", "v1", "virtualservices", "VirtualService"),
+)
+"""Kinds of meshes that name Services: one that is still named would fail the requests of the mesh when it goes."""
+
+
+class Deeds:
+    """Carries single actions out. Every method raises `Changed` or a `KubeError`; nothing here retries."""
+
+    def __init__(self, client: Client, manifests: Manifests) -> None:
+        self._client = client
+        self._manifests = manifests
+        self._writer = Writer(client, manifests)
+        self.pinning = Pinning(self._writer, manifests)
+
+    async def carry_out(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        """Do it, if it is still due; whether anything was written."""
+        deed = _DEEDS[action.deed]
+        return await deed(self, subject, view, action, guard)
+
+    async def proves(self, subject: Subject, deployment: str, wanted: JSON) -> JSON:
+        """What the server makes of `wanted` as the pod template of a Deployment; nothing is stored."""
+        return await self._writer.dry_run(subject.key[0], deployment, wanted)
+
+    async def _fill_gap(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        part = next((part for part in view.parts if part.name == action.part), None)
+        if part is None:
+            return False
+        namespace, name = subject.key[0], part.body["metadata"]["name"]
+        if part.patch is None:
+            await self._created(part.kind, subject, part.body)
+            return True
+        seen = await self._client.get(part.kind, name, namespace)
+        await self._writer.merge(part.kind, namespace, name, part.patch, seen)
+        return True
+
+    async def _created(self, kind: Resource, subject: Subject, body: JSON) -> None:
+        try:
+            await self._writer.create(kind, subject.key[0], body)
+        except AlreadyExists as error:
+            raise Changed(str(error)) from error
+
+    async def _pin(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        return await self.pinning.pin(subject, view, action.revision)
+
+    async def _unpin(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        # What a late view holds for over may be under trial again.
+        return await guard() and await self.pinning.unpin(subject, view, action.revision)
+
+    async def _create_stable(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        target, label, pin = view.target, view.label, view.pins.get(action.revision)
+        if target is None or label is None or pin is None or not await guard():
+            return False
+        body = stable_deployment(
+            target, pin.template, label=label, replicas=action.replicas, mark=subject.mark, revision=pin.revision, seq=0
+        )
+        body["spec"]["template"] = wanted_template(pin, label, subject.key[0])
+        body["metadata"]["annotations"] |= _stamped(subject, action) | {SIZE_ANNOTATION: str(action.size)}
+        await self._created(DEPLOYMENTS, subject, body)
+        return True
+
+    async def _write_stable(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        pin, label, seen = view.pins.get(action.revision), view.label, view.stable
+        if pin is None or label is None or seen is None or not await guard():
+            return False
+        annotations = _stamped(subject, action) | {REVISION_ANNOTATION: pin.revision}
+        template = wanted_template(pin, label, subject.key[0])
+        operations = [{"op": "replace", "path": "/spec/template", "value": template}]
+        return await self._edit_deployment(subject, seen, annotations, operations)
+
+    async def _scale_stable(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        if view.stable is None or not await guard():
+            return False
+        annotations = _stamped(subject, action) | {SIZE_ANNOTATION: str(action.size)}
+        operations = [{"op": "add", "path": "/spec/replicas", "value": action.replicas}]
+        return await self._edit_deployment(subject, view.stable, annotations, operations)
+
+    async def _stamp_stable(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        if view.stable is None or not await guard():
+            return False
+        return await self._edit_deployment(subject, view.stable, _stamped(subject, action), [])
+
+    async def _edit_deployment(
+        self, subject: Subject, seen: JSON, annotations: dict[str, str], operations: list[JSON]
+    ) -> bool:
+        noted = (seen["metadata"].get("annotations") or {}) | annotations
+        operations = [*operations, {"op": "add", "path": "/metadata/annotations", "value": noted}]
+        await self._writer.edit(DEPLOYMENTS, subject.key[0], seen["metadata"]["name"], operations, seen)
+        return True
+
+    async def _scale_candidate(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        """Of the user's Deployment we own the replicas and our own annotation, nothing else."""
+        seen = view.target
+        if seen is None or not await guard():
+            return False
+        metadata = {"name": subject.target, "annotations": _stamped(subject, action)}
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+        await self._writer.apply(DEPLOYMENTS, subject.key[0], body | {"spec": {"replicas": action.replicas}}, seen)
+        return True
+
+    async def _restore_candidate(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        pin, seen = view.pins.get(action.revision), view.target
+        if pin is None or seen is None or not await guard():
+            return False
+        operations = [{"op": "replace", "path": "/spec/template", "value": pin.template}]
+        return await self._edit_deployment(subject, seen, _stamped(subject, action), operations)
+
+    async def _create_root(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        if view.target is None or view.label is None:
+            return False
+        ports = [msgspec.to_builtins(port) for port in subject.spec.service.ports or ()]
+        body = root_service(subject.spec.service.name, ports, view.target, label=view.label, mark=subject.mark)
+        await self._created(SERVICES, subject, body)
+        return True
+
+    async def _point_root(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        return await self._point(subject, view, action, guard, subject.spec.service.name)
+
+    async def _point_backend(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        return await self._point(subject, view, action, guard, f"{subject.spec.service.name}-stable")
+
+    async def _point(self, subject: Subject, view: View, action: Action, guard: Guard, name: str) -> bool:
+        model, label = view.model, view.label
+        if model is None or label is None:
+            return False
+        seen = await self._read_service(subject, name)
+        if not await guard():
+            return False
+        stable, candidate = side_selectors(model, label)
+        selector = stable if action.to is Selects.STABLE else candidate
+        # Who points one a second time finds there what the first one has replaced: of a root that we made, stable.
+        is_root = name == subject.spec.service.name
+        original = original_selector(seen) if is_root and action.to is Selects.CANDIDATE else None
+        if original and original != stable:
+            selector = original
+        body = pointed_root(seen, selector)
+        return await self._replace_service(subject, body, action)
+
+    async def _stamp_root(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        seen = await self._read_service(subject, subject.spec.service.name)
+        if not await guard():
+            return False
+        return await self._replace_service(subject, copy.deepcopy(seen), action)
+
+    async def _replace_service(self, subject: Subject, body: JSON, action: Action) -> bool:
+        body["metadata"]["annotations"] = (body["metadata"].get("annotations") or {}) | _stamped(subject, action)
+        await self._writer.replace(SERVICES, subject.key[0], body)
+        return True
+
+    async def _seen(self, subject: Subject, kind: Resource, name: str) -> JSON:
+        """Services are read; of everything else the watched object is whole."""
+        if kind is SERVICES:
+            return await self._read_service(subject, name)
+        return plain(self._manifests, kind, subject, name)
+
+    async def _read_service(self, subject: Subject, name: str) -> JSON:
+        try:
+            found: JSON = await self._client.get(SERVICES, name, subject.key[0], attempts=1)
+        except NotFound as error:
+            raise Changed(str(error)) from error
+        return found
+
+    async def _remove(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        kind, name = resource_of(action.part)
+        if kind is SERVICES and await self._still_called(subject, name):
+            return await self._disown(subject, view, action, guard)
+        seen = await self._seen(subject, kind, name)
+        if not await guard():
+            return False
+        await self._writer.delete(kind, subject.key[0], name, seen)
+        return True
+
+    async def _still_called(self, subject: Subject, service: str) -> bool:
+        """The root Service has callers, whoever made it; a backend may be named by a mesh."""
+        return service == subject.spec.service.name or await self._named_by_a_mesh(subject, service)
+
+    async def _named_by_a_mesh(self, subject: Subject, service: str) -> bool:
+        """Whether a ServiceProfile or VirtualService still names this Service, as far as we may read them."""
+        for kind in NAMING:
+            try:
+                found = await self._client.list(kind, subject.key[0], attempts=1)
+            except (NotFound, Forbidden):
+                continue
+            words = (word for one in found.items for word in _words([one["metadata"]["name"], one.get("spec")]))
+            if any(word == service or word.startswith(f"{service}.") for word in words):
+                return True
+        return False
+
+    async def _disown(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        kind, name = resource_of(action.part)
+        seen = await self._seen(subject, kind, name)
+        gone = dict.fromkeys((OWNER_ANNOTATION, SEQ_ANNOTATION, *LEFT_ALONE))
+        labels = {CANARY_LABEL: None, MANAGED_BY_LABEL: None}
+        patch = {"metadata": {"annotations": gone, "labels": labels}}
+        await self._writer.merge(kind, subject.key[0], name, patch, seen)
+        return True
+
+
+def _stamped(subject: Subject, action: Action) -> dict[str, str]:
+    return {SEQ_ANNOTATION: stamp(subject.canary.metadata.uid, action.stamp)}
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from chain.from_iterable(map(_words, value.values()))
+    elif isinstance(value, list):
+        yield from chain.from_iterable(map(_words, value))
+
+
+_DEEDS = {
+    Deed.FILL_GAP: Deeds._fill_gap,
+    Deed.PIN: Deeds._pin,
+    Deed.UNPIN: Deeds._unpin,
+    Deed.CREATE_STABLE: Deeds._create_stable,
+    Deed.WRITE_STABLE: Deeds._write_stable,
+    Deed.SCALE_STABLE: Deeds._scale_stable,
+    Deed.STAMP_STABLE: Deeds._stamp_stable,
+    Deed.SCALE_CANDIDATE: Deeds._scale_candidate,
+    Deed.RESTORE_CANDIDATE: Deeds._restore_candidate,
+    Deed.CREATE_ROOT: Deeds._create_root,
+    Deed.POINT_ROOT: Deeds._point_root,
+    Deed.STAMP_ROOT: Deeds._stamp_root,
+    Deed.POINT_BACKEND: Deeds._point_backend,
+    Deed.REMOVE: Deeds._remove,
+    Deed.DISOWN: Deeds._disown,
+}

@@ -1,0 +1,83 @@
+"""The figures of a campaign, as JSON and as a table."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from canary.sandbox.campaign.tally import Tally
+
+_YEAR = 365.25 * 86400.0
+
+
+def figures(tally: Tally, *, first: int, wall: float, jobs: int) -> dict[str, Any]:
+    """Everything that is published; `wall` are the seconds that it took. Keys end in their units."""
+    return {
+        "seeds": tally.runs,
+        "first_seed": first,
+        "failed": len(tally.failures),
+        "failure_rate_bound_95_percent": _bound(len(tally.failures), tally.runs),
+        "jobs": jobs,
+        "wall_seconds": round(wall, 1),
+        "seeds_per_second": round(tally.runs / wall, 2) if wall else 0.0,
+        "virtual_years": round(tally.seconds / _YEAR, 4),
+        "api_requests": tally.requests,
+        "api_writes": tally.commits,
+        "raises": tally.raises,
+        "controller_processes": tally.processes,
+        "faults": dict(tally.faults.most_common()),
+        "deeds": dict(tally.deeds.most_common()),
+        "ends": dict(tally.ends.most_common()),
+        "rollback_seconds": _distribution(tally.delays),
+        "failures": {str(seed): words for seed, words in sorted(tally.failures.items())},
+    }
+
+
+def _bound(failed: int, runs: int) -> float | None:
+    """The rule of three: with no failure in n runs, 95 % confidence that fewer than 3/n of all runs fail."""
+    return 3.0 / runs if runs and not failed else None
+
+
+def _distribution(values: list[float]) -> dict[str, float]:
+    if not values:
+        return {"count": 0}
+    ordered = sorted(values)
+    return {
+        "count": len(ordered),
+        "p50": round(statistics.median(ordered), 3),
+        "p99": round(ordered[math.ceil(0.99 * len(ordered)) - 1], 3),
+        "max": round(ordered[-1], 3),
+    }
+
+
+def table(found: Mapping[str, Any]) -> Iterator[str]:
+    """The same for people, line by line."""
+    bound = found["failure_rate_bound_95_percent"]
+    yield _row("seeds", f"{found['seeds']:,} (from {found['first_seed']}), {found['failed']} failed")
+    if bound is not None:
+        yield _row("", f"with 95 % confidence fewer than {100 * bound:.3g} % of all runs fail")
+    yield _row("time", f"{found['wall_seconds']:,} s with {found['jobs']} jobs, {found['seeds_per_second']} seeds/s")
+    yield _row("virtual time", f"{found['virtual_years']} years")
+    yield _row("API", f"{found['api_requests']:,} requests, {found['api_writes']:,} writes, {found['raises']:,} raises")
+    yield _row("processes", f"{found['controller_processes']:,} controllers started")
+    for name in ("faults", "deeds", "ends"):
+        yield _row(name, f"{sum(found[name].values()):,}")
+        yield from (f"  {kind:<30} {count:>12,}" for kind, count in found[name].items())
+    delays = found["rollback_seconds"]
+    if delays["count"]:
+        words = f"p50 {delays['p50']} s, p99 {delays['p99']} s, max {delays['max']} s"
+        yield _row("rollbacks", f"{delays['count']:,}; from the deciding answer to weight 0: {words}")
+    points, mutants = found["exhaustive"], found["mutants"]
+    if points:
+        crashes = f"{points['crashPoints']:,} crash points, {points['crashPairs']:,} pairs of them"
+        yield _row("exhaustive", f"{crashes}, {points['callFaults']:,} call faults; {len(points['failures'])} failed")
+        yield from (f"FAILED {words}" for words in points["failures"])
+    yield _row("mutants", f"{mutants['killed']} of {mutants['count']} killed")
+    for seed, words in found["failures"].items():
+        yield f"FAILED {seed}: {words.splitlines()[0][:160]}\n       again: python -m canary.sandbox.chaos {seed}"
+
+
+def _row(name: str, words: str) -> str:
+    return f"{name:<14} {words}"

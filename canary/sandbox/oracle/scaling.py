@@ -1,0 +1,65 @@
+"""S11 and S25 of replicas: no side is starved that has traffic, had it a moment ago, or may get it back."""
+
+from __future__ import annotations
+
+from canary.core.phases import Phase
+from canary.sandbox.oracle.log import FASTEST, FRESH, Broken, Write
+from canary.sandbox.oracle.workload import Moment, Workload, replicas_of
+
+CLOSED = frozenset({Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK})
+LOWERING = CLOSED | {Phase.INITIALIZING, Phase.ROLLING_BACK, Phase.PROGRESSING}
+
+
+RAISING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})
+"""In Promoting the canary still has its traffic: pods that somebody has taken away come back."""
+
+
+def judge_scale(w: Workload, write: Write) -> Broken:
+    """A write of a Deployment's replicas by a controller."""
+    if write.plural != "deployments" or write.old is None:
+        return
+    before, after = replicas_of(write.old), replicas_of(write.new)
+    if write.name == w.target and write.new is not None and before != after:
+        yield from _candidate(w, write, before, after)
+    elif write.name == w.stable and write.new is not None and after < before:
+        yield from _stable(w, before, after)
+
+
+def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
+    moments = w.since(("deployments", w.target))
+    if after > before:
+        if not any(moment.deleting or moment.phase in RAISING for moment in moments):
+            yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase}"
+        return
+    share = w.now.share
+    if share:
+        yield "S11", f"the target was scaled {before} -> {after} while it has {share}%"
+    if not any(_permits_lowering(moment) for moment in moments):
+        yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase or 'no phase'}"
+    since, slack = w.drained_since(), FASTEST if w.skewed else 1.0
+    if since and write.monotonic < since + w.settle / slack - 0.5:
+        yield "S11", f"the target was scaled {before} -> {after} {write.monotonic - since:.2f} s after it had traffic"
+    if after == 0:
+        yield from _emptied(w, write)
+
+
+def _permits_lowering(moment: Moment) -> bool:
+    state = moment.state
+    return state is not None and not moment.deleting and state.phase in LOWERING and not state.weight
+
+
+def _emptied(w: Workload, write: Write) -> Broken:
+    root, backend = w.service(w.root), w.backends[0]
+    seen_by_all = w.pointed <= write.monotonic - w.blind
+    if root is not None and w.selects(root) == w.target and seen_by_all:
+        yield "S11", "the target was scaled to 0 while the root Service selects it"
+    if w.endpoints.gone(backend, write.monotonic, max(FRESH, w.blind)) and w.endpoints.ready(w.backends[1]):
+        yield "S11", "the target was scaled to 0 while stable has no ready endpoint"
+
+
+def _stable(w: Workload, before: int, after: int) -> Broken:
+    moments = w.since(("deployments", w.stable))
+    if after == 0:
+        yield "S11", "stable was scaled to 0"
+    elif not any(moment.state is None or moment.state.phase in CLOSED for moment in moments):
+        yield "S11", f"stable was scaled {before} -> {after} in {moments[-1].phase}: all traffic may come back"

@@ -1,0 +1,48 @@
+"""What managed mode costs the API server, counted in its audit log."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from e2e.managed.shop import ManagedShop
+from e2e.plane import AuditEvent
+from e2e.shop import NAME
+
+STEPS = [{"weight": weight, "hold": "3s"} for weight in (10, 20, 40, 60, 80)]
+MOST = 70
+"""Sixty, which is what it takes where nothing comes in between (`make bench`), and a few for what does on a real
+control plane: a Deployment whose status changes between a look and a write is looked at once more."""
+IDLE = 3.0
+
+
+def costs(shop: ManagedShop, mark: int) -> Counter[str]:
+    """What was asked for since `mark`, besides watches and metrics, by verb and resource."""
+    return Counter(words(e) for e in shop.requests(mark) if e.verb != "watch" and e.group != "metrics.smi-spec.io")
+
+
+def words(event: AuditEvent) -> str:
+    return f"{event.verb} {event.resource}{'/' if event.subresource else ''}{event.subresource}"
+
+
+def test_a_rollout_of_five_steps_takes_about_sixty_requests_and_idling_none(managed: ManagedShop) -> None:
+    managed.open()
+    managed.onboard(steps=STEPS)
+    managed.until_told("Idle")
+    time.sleep(2.0)
+    mark = managed.plane.audit.mark()
+    time.sleep(IDLE)
+    assert not costs(managed, mark)
+    mark = managed.plane.audit.mark()
+    managed.push("2")
+    managed.until_told("Promoted", timeout=60)
+    managed.until(lambda: managed.replicas(NAME) == 0, "candidate at rest")
+    time.sleep(2.0)
+    found = costs(managed, mark)
+    conflicts = sum(event.code == 409 for event in managed.requests(mark))
+    print(f"\n{found.total()} requests, {conflicts} conflicts: {dict(found.most_common())}")
+    assert managed.raised() == [0, 10, 20, 40, 60, 80, 0]
+    assert found.total() <= MOST, found
+    mark = managed.plane.audit.mark()
+    time.sleep(IDLE)
+    assert not costs(managed, mark)

@@ -1,0 +1,194 @@
+"""A deleted Canary in managed mode: the user's Deployment serves again before anything of ours goes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from canary.core.phases import Phase
+from canary.core.workload import Root, Selects
+
+ALL = list(Phase)
+
+
+def leave(r, seconds=900):
+    """Time passes, until the finalizer may go."""
+    for _ in range(seconds // 10):
+        r.rest()
+        if r.finalized:
+            return r
+        r.wait(10)
+    raise AssertionError(f"not let go: {r.decision} {r.writes[-5:]}")
+
+
+def test_the_order_is_target_services_stamps_split_and_only_then_the_copy(managed):
+    r = managed().onboard()
+    count = len(r.writes)
+    r.delete()
+    leave(r)
+
+    assert r.writes[count:-4] == [
+        "Split Idle 0", "ScaleCandidate 4", "PointBackend Candidate", "PointRoot Candidate", "Split gone",
+    ]  # fmt: skip
+    assert sorted(r.writes[-4:]) == [
+        "Remove ControllerRevision/r1", "Remove Deployment/shop-stable", "Remove Service/shop-canary",
+        "Remove Service/shop-stable",
+    ]  # fmt: skip
+    assert r.cluster.root.selects is Selects.CANDIDATE
+
+
+@pytest.mark.parametrize("phase", ALL)
+def test_from_every_phase_the_promoted_template_serves_at_the_end(managed, phase):
+    r = managed().to(phase)
+    promoted = r.state.promoted
+    r.delete()
+    leave(r)
+
+    assert r.candidate.revision == promoted
+    assert {pod.named for pod in r.candidate.pods} == {promoted}
+    assert len(r.candidate.pods) == 4
+    assert (r.stable, r.split) == (None, None)
+    assert r.cluster.root.selects is Selects.CANDIDATE
+
+
+@pytest.mark.parametrize("phase", ALL)
+def test_a_restart_after_every_write_changes_nothing_of_the_outcome(managed, phase):
+    r = managed().to(phase)
+    promoted = r.state.promoted
+    r.delete()
+    for _ in range(60):
+        while not r.finalized and r.step():
+            if r.split is not None:
+                r.restart()
+        if r.finalized:
+            break
+        r.wait(10)
+
+    assert r.finalized
+    assert {pod.named for pod in r.candidate.pods} == {promoted}
+
+
+@pytest.mark.parametrize("phase", ALL)
+def test_a_target_that_is_gone_leaves_stable_serving_without_our_marks(managed, phase):
+    r = managed().to(phase)
+    r.cluster.candidate = None
+    r.delete()
+    leave(r)
+
+    assert r.stable is not None
+    assert r.cluster.root.selects is Selects.STABLE or phase is Phase.INITIALIZING
+    removed = {write.partition("/")[0] for write in r.writes if write.startswith("Remove")}
+    assert removed <= {"Remove ControllerRevision"} or phase is Phase.INITIALIZING
+    assert "Disown Deployment/shop-stable" in r.writes or phase is Phase.INITIALIZING
+
+
+def test_a_target_that_does_not_become_ready_is_given_up_after_the_deadline(managed):
+    r = managed().promoted()
+    r.candidate.quota = 0
+    r.delete()
+    r.rest()
+    r.wait(590)
+    r.rest()
+    assert r.decision.wake_at is not None
+    assert not r.finalized
+
+    r.wait(10)
+    leave(r, 20)
+    assert r.cluster.root.selects is Selects.STABLE
+    assert r.stable.revision == "r2"
+
+
+def test_a_promotion_that_is_cut_off_is_undone_before_stable_is_left_behind(managed):
+    r = managed().promoting()
+    r.rest()
+    r.cluster.candidate = None
+    r.delete()
+    leave(r)
+
+    assert r.stable.revision == "r1"
+
+
+def test_before_there_is_a_split_what_was_made_goes_at_once(managed):
+    r = managed()
+    r.cluster.broken = {"r1"}
+    r.rest()
+    r.delete()
+    r.cluster.broken = set()
+    leave(r, 60)
+
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert r.stable is None
+
+
+def test_before_anything_was_made_the_finalizer_goes(managed):
+    r = managed()
+    r.delete()
+    leave(r, 20)
+
+    assert [w for w in r.writes if "Candidate" in w] == []
+
+
+def test_in_a_terminating_namespace_only_the_finalizer_goes(managed):
+    r = managed().until(50)
+    count = len(r.writes)
+    r.cluster.terminating = True
+    r.delete()
+    r.rest()
+
+    assert r.finalized
+    assert r.writes[count:] == []
+
+
+def test_a_stable_copy_that_somebody_deleted_does_not_leave_the_root_without_pods(managed):
+    r = managed().onboard()
+    r.cluster.stable, r.cluster.pins = None, set()
+    r.delete()
+    leave(r)
+
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert len(r.candidate.pods) == 4
+
+
+def test_a_split_that_somebody_removed_before_still_hands_over_and_waits(managed):
+    r = managed().onboard()
+    r.split = None
+    r.delete()
+    r.rest()
+    r.wait(10)
+    r.rest()
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert r.stable is not None
+
+    r.wait(5)
+    r.rest()
+    assert r.stable is None
+
+
+def test_state_that_was_lost_under_weight_is_rebuilt_before_anything_is_handed_over(managed):
+    r = managed().until(50)
+    r.split = msgspec.structs.replace(r.split, state=None)
+    r.delete()
+    r.look()
+    assert r.split.weight_of("shop-canary") == 0
+
+    leave(r)
+    assert {pod.named for pod in r.candidate.pods} == {"r1"}
+
+
+def test_an_invalid_spec_does_not_keep_a_canary(managed):
+    r = managed().until(50)
+    r.break_spec()
+    r.delete()
+    leave(r)
+
+    assert {pod.named for pod in r.candidate.pods} == {"r1"}
+
+
+def test_without_a_root_service_there_is_none_to_point(managed):
+    r = managed().onboard()
+    r.cluster.root = Root()
+    r.delete()
+    leave(r)
+
+    assert not r.cluster.root.exists
+    assert len(r.candidate.pods) == 4

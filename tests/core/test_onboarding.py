@@ -1,0 +1,122 @@
+"""Managed mode begins: the stable copy first, then the root Service, then the user's Deployment goes down."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from canary.core.phases import Phase
+from canary.core.workload import Root, Selects
+
+
+def test_the_order_is_copy_split_root_and_only_then_the_scale_down(managed):
+    r = managed().onboard()
+
+    assert r.writes == [
+        "FillGap Service/shop-stable", "FillGap Service/shop-canary", "Pin r1", "CreateStable r1 4",
+        "Split Initializing 0", "PointRoot Stable", "ScaleCandidate 0", "Split Idle 0",
+    ]  # fmt: skip
+    assert r.state.promoted == "r1"
+
+
+@pytest.mark.parametrize("point", range(8))
+def test_a_crash_after_any_write_changes_nothing_of_the_outcome(managed, point):
+    r = managed()
+    for _ in range(30):
+        while r.step():
+            if len(r.writes) == point + 1:
+                r.restart()
+        r.wait(10)
+
+    assert r.phase is Phase.IDLE
+    assert len(r.writes) == 8
+
+
+def test_the_root_does_not_select_stable_before_stable_is_ready(managed):
+    r = managed()
+    r.cluster.broken = {"r1"}
+    for _ in range(10):
+        r.window()
+
+    assert r.split is None
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert r.outlook == "WaitingForStable"
+    r.wait(600)
+    r.rest()
+    assert r.outlook == "ProgressDeadlineExceeded"
+
+
+def test_an_absent_root_is_created(managed):
+    r = managed()
+    r.cluster.root = Root()
+    r.onboard()
+
+    assert r.cluster.root.selects is Selects.STABLE
+    assert "CreateRoot" in r.writes
+
+
+@pytest.mark.parametrize("selects", [Selects.CANDIDATE, Selects.STABLE])
+def test_while_somebody_else_writes_the_root_the_target_is_never_scaled_down(managed, selects):
+    r = managed()
+    r.cluster.root = Root(exists=True, selects=selects, elsewhere="the Service is managed by Helm")
+    for _ in range(10):
+        r.window()
+
+    assert r.phase is Phase.INITIALIZING
+    assert r.candidate.replicas == 4
+    assert not [write for write in r.writes if "Root" in write]
+
+
+def test_a_target_that_people_scaled_to_0_does_not_end_onboarding_before_the_root_selects_stable(managed):
+    r = managed()
+    r.cluster.root = msgspec.structs.replace(r.cluster.root, elsewhere="the Service is managed by Helm")
+    r.initializing().candidate.scale(0)
+    r.quiet()
+
+    assert r.phase is Phase.INITIALIZING
+
+
+def test_a_root_managed_elsewhere_is_said(managed):
+    r = managed()
+    r.cluster.root = msgspec.structs.replace(r.cluster.root, elsewhere="the Service is managed by Helm")
+    r.quiet()
+
+    assert r.outlook == "ServiceManagedElsewhere"
+
+
+def test_a_target_that_is_not_there_yet_is_waited_for(managed):
+    r = managed()
+    candidate, r.cluster.candidate = r.cluster.candidate, None
+    r.quiet()
+    assert (r.outlook, r.split) == ("WaitingForTarget", None)
+
+    r.cluster.candidate = candidate
+    assert r.onboard().phase is Phase.IDLE
+
+
+def test_a_problem_with_the_workload_starts_nothing(managed):
+    r = managed()
+    r.cluster.problem = ("SelectorConflict", "NetworkPolicy web selects the target's pods and would miss stable's")
+    r.quiet()
+
+    assert r.writes == []
+    assert r.outlook == "SelectorConflict"
+
+
+def test_a_template_that_changes_meanwhile_is_rolled_out_afterwards(managed):
+    r = managed().initializing()
+    r.push("r2")
+    r.windows(3)
+
+    assert r.state.promoted == "r1"
+    assert (r.phase, r.state.revision) == (Phase.PROGRESSING, "r2")
+
+
+def test_stable_that_loses_its_pods_keeps_the_target_running(managed):
+    r = managed().initializing()
+    r.rest()
+    r.stable.pods, r.stable.quota = [], 0
+    r.quiet()
+
+    assert r.candidate.replicas == 4
+    assert r.phase is Phase.INITIALIZING
