@@ -39,6 +39,11 @@ class Candidate(msgspec.Struct, frozen=True):
     stamp: int = 0
     trouble: str = ""
 
+    @property
+    def whole(self) -> int:
+        """The replicas that carry all traffic: what was asked for, and no fewer than an autoscaler would keep."""
+        return max(self.size or self.replicas, self.minimum or 0, 1)
+
 
 class Copy(msgspec.Struct, frozen=True):
     """The stable Deployment.

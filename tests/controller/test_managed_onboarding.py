@@ -67,6 +67,29 @@ async def test_the_autoscaler_has_a_copy_for_stable(managed):
         assert copied["spec"]["minReplicas"] == 2
 
 
+def _conflicts(sim):
+    """What each status that was ever written lists."""
+    written = [c.new["status"]["conditions"] for c in sim.cluster.server.commits.of("canaries") if "status" in c.new]
+    stalled = [one for conditions in written for one in conditions if one["reason"] == "SelectorConflict"]
+    return [one["message"].partition(" would miss")[0] for one in stalled]
+
+
+async def test_all_that_would_miss_the_copy_is_listed_at_once(managed):
+    labels = {"app": "podinfo"}
+    about = {"namespace": "shop"}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": about | {"name": "direct"}}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": about | {"name": "fence"}}
+    async with managed(applied=False) as sim:
+        await sim.apply(
+            service | {"spec": {"selector": labels, "ports": [{"port": 80}]}},
+            policy | {"spec": {"podSelector": {"matchLabels": labels}, "ingress": [{}]}},
+            sim.managed_canary(),
+        )
+        await sim.until(lambda: bool(_conflicts(sim)), 30.0)
+        assert set(_conflicts(sim)) == {"NetworkPolicy/fence, Service/direct"}
+        assert sim.ours() == []
+
+
 async def test_a_manifest_without_replicas_keeps_the_size_that_an_autoscaler_has_given(managed):
     async with managed(autoscaler(App()), applied=False) as sim:
         await sim.release(Release("1"))

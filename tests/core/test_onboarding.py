@@ -19,6 +19,14 @@ def test_the_order_is_copy_split_root_and_only_then_the_scale_down(managed):
     assert r.state.promoted == "r1"
 
 
+def test_the_copy_begins_with_no_fewer_replicas_than_an_autoscaler_keeps(managed):
+    r = managed()
+    r.cluster.minimum, r.cluster.autoscaled = 6, True
+    r.onboard()
+
+    assert "CreateStable r1 6" in r.writes
+
+
 @pytest.mark.parametrize("point", range(8))
 def test_a_crash_after_any_write_changes_nothing_of_the_outcome(managed, point):
     r = managed()

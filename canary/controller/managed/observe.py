@@ -33,6 +33,7 @@ from canary.workload.stable import SideLabel, Unsupported, side_label
 from canary.workload.template import only_added, template_digest
 
 JSON = dict[str, Any]
+CONFLICT = "SelectorConflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,15 @@ def view_of(given: Inputs) -> View:
     if not given.known:
         return View(Workload(reference.name, known=False, leftovers=remains, terminating=given.terminating))
     try:
-        return _whole(given, reference.name, target, stable, remains)
+        view = _whole(given, reference.name, target, stable, remains)
     except Unsupported as error:
         problem = ("TargetUnsupported", str(error))
         found = Workload(reference.name, problem=problem, leftovers=remains, terminating=given.terminating)
         return View(found, target=target, stable=stable)
+    if given.filters is None and (view.workload.problem or ("",))[0] == CONFLICT:
+        # Half of a list would be acknowledged, and the other half would come as a surprise.
+        return View(Workload(reference.name, known=False, leftovers=remains, terminating=given.terminating))
+    return view
 
 
 def _whole(given: Inputs, name: str, target: JSON | None, stable: JSON | None, remains: tuple[str, ...]) -> View:
@@ -140,7 +145,7 @@ def _conflict(given: Inputs, target: JSON, label: SideLabel) -> tuple[str, str] 
         return None
     names = ", ".join(map(str, open_ones))
     hint = f"let them select stable's pods as well ({label.key}={label.stable}), or acknowledge them by name in the "
-    return "SelectorConflict", f"{names} would miss the stable copy: {hint}annotation {ACKNOWLEDGE_ANNOTATION}"
+    return CONFLICT, f"{names} would miss the stable copy: {hint}annotation {ACKNOWLEDGE_ANNOTATION}"
 
 
 def _config(given: Inputs, target: JSON | None) -> Config:

@@ -41,11 +41,11 @@ def _create_stable(observed: Observed) -> list[Action]:
     candidate = w.candidate
     if promoted and promoted in w.pins:
         # It was there before: what served comes back, not what nobody has tried.
-        size = max(candidate.size or candidate.replicas, 1) if candidate else 1
+        size = candidate.whole if candidate else 1
         return [Action(Deed.CREATE_STABLE, promoted, size, size)]
     if candidate is None or not candidate.revision or (promoted and candidate.revision != promoted):
         return []
-    size = max(candidate.replicas, 1)
     if candidate.revision not in w.pins:
         return [Action(Deed.PIN, candidate.revision)]
+    size = max(candidate.replicas, candidate.minimum or 0, 1)
     return [Action(Deed.CREATE_STABLE, candidate.revision, size, size)]

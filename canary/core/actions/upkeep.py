@@ -66,7 +66,7 @@ def stable_revision(s: Situation) -> str:
 def _stable(s: Situation, w: Workload) -> list[Action]:
     revision, stable, stamp = stable_revision(s), w.stable, s.state.seq
     if stable is None:
-        size = max(w.candidate.size or w.candidate.replicas, 1) if w.candidate else 1
+        size = w.candidate.whole if w.candidate else 1
         known = bool(revision) and revision in w.pins
         return [Action(Deed.CREATE_STABLE, revision, size, size, stamp=stamp)] if known else []
     if revision and revision in w.pins and (stable.revision != revision or stable.drifted):
