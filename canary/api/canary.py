@@ -21,6 +21,7 @@ from canary.api.fields import (
     Percent,
     Requests,
     Scale,
+    Tolerance,
     Weight,
 )
 from canary.api.meta import ObjectMeta
@@ -117,6 +118,28 @@ class Metric(Model, frozen=True, kw_only=True):
         Limit | None,
         Meta(description="At or beyond this value (below min, above max or maxShare) one window ends the rollout."),
     ] = None
+    compare: Annotated[
+        Literal["Stable"] | None,
+        Meta(
+            description="Roll back when the canary is shown to be worse than stable by more than `tolerance`. The "
+            "limit goes on to count, but windows in which both sides are beyond it are held, not counted as failed."
+        ),
+    ] = None
+    tolerance: Annotated[
+        Tolerance | None,
+        Meta(
+            description="By how much worse than stable the canary may be, in percent of stable's failures, slow "
+            "requests or latency; 20 when absent. A latency quantile is compared with at least 10. Only beside "
+            "`compare`."
+        ),
+    ] = None
+    mode: Annotated[
+        Literal["Sequential"] | None,
+        Meta(
+            description="Judge the limit by evidence over all windows instead of window by window: one that is beyond "
+            "it by chance is no failed window. Only beside `min`, or `slowerThan` and `maxShare`."
+        ),
+    ] = None
 
 
 class NoDataPolicy(Model, frozen=True, kw_only=True):
@@ -169,6 +192,20 @@ class Analysis(Model, frozen=True, kw_only=True):
     source_error: Annotated[SourceErrorPolicy, Meta(description="What to do while the metrics source fails.")] = (
         SourceErrorPolicy()
     )
+    confidence: Annotated[
+        Percent | None,
+        Meta(
+            description="How sure a rollback by `compare` or `mode: Sequential` is, in percent, over a whole rollout "
+            "and all metrics; 99 when absent: at most 1 in 100 healthy releases is rolled back by them."
+        ),
+    ] = None
+    early: Annotated[
+        bool,
+        Meta(
+            description="End a step before its hold is over when the metrics with `compare` or `mode: Sequential` have "
+            "shown enough."
+        ),
+    ] = False
     metrics: Annotated[
         tuple[Metric, ...],
         Meta(

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 DURATION_PATTERN = r"^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
 PERCENT_PATTERN = r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$"
+TOLERANCE_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,4})?$"
 LIMIT_PATTERN = f"{PERCENT_PATTERN}|{DURATION_PATTERN}"
 SERVICE_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 OBJECT_PATTERN = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
@@ -23,6 +24,7 @@ WORD_PATTERN = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
 PATTERN_MESSAGES = {
     DURATION_PATTERN: "must be a duration such as 30s, 5m or 1h30m",
     PERCENT_PATTERN: 'must be a percentage such as 99 or "99.95"',
+    TOLERANCE_PATTERN: 'must be a percentage such as 20 or "12.5"',
     LIMIT_PATTERN: 'must be a percentage such as 99 or "99.95", or a duration such as 500ms',
     SERVICE_PATTERN: "must be a Service name: a-z, 0-9 and -, a letter first, no - at the end",
     OBJECT_PATTERN: "must be an object name: a-z, 0-9, - and ., a letter or digit at both ends",
@@ -51,6 +53,7 @@ Weight = Annotated[int, Meta(ge=1, le=100)]
 Requests = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 # Integers or decimal strings, never floats: 99.9 has no exact binary form, and JSON writers print it differently.
 Percent = Annotated[int, Meta(ge=1, le=100)] | Annotated[str, Meta(pattern=PERCENT_PATTERN, max_length=8)]
+Tolerance = Annotated[int, Meta(ge=0, le=999)] | Annotated[str, Meta(pattern=TOLERANCE_PATTERN, max_length=8)]
 # A percentage beside `min`, a duration beside `max`.
 Limit = Annotated[int, Meta(ge=1, le=100)] | Annotated[str, Meta(pattern=LIMIT_PATTERN, max_length=32)]
 

@@ -22,12 +22,14 @@ from canary.api.fields import (
     PORT_NAME_PATTERN,
     SCALE_PATTERN,
     SERVICE_PATTERN,
+    TOLERANCE_PATTERN,
 )
 from canary.api.rules import RULES
 
 _KINDS = {
     DURATION_PATTERN: "duration",
     PERCENT_PATTERN: "percentage",
+    TOLERANCE_PATTERN: "percentage, up to 999",
     LIMIT_PATTERN: "percentage, or duration",
     SERVICE_PATTERN: "Service name",
     PORT_NAME_PATTERN: "port number, or name",

@@ -51,6 +51,20 @@ def _rolls_back_above_share(metric: dict[str, Any]) -> bool:
     return Decimal(metric["maxShare"]) < Decimal(metric["rollbackAt"])
 
 
+def _is_sequential(metric: dict[str, Any]) -> bool:
+    return given(metric, "compare", "mode") > 0
+
+
+def _confidence_has_a_test(analysis: dict[str, Any]) -> bool:
+    return "confidence" not in analysis or any(_is_sequential(metric) for metric in analysis["metrics"])
+
+
+def _early_has_a_count(analysis: dict[str, Any]) -> bool:
+    if "early" not in analysis or not analysis["early"]:
+        return True
+    return any(_is_sequential(metric) and "quantile" not in metric for metric in analysis["metrics"])
+
+
 _PLAN = (
     Rule(
         "spec",
@@ -159,7 +173,49 @@ _ANALYSIS = (
     ),
 )
 
-RULES: tuple[Rule, ...] = (*_PLAN, *service_rules.RULES, *_TIMES, *_ANALYSIS)
+_EVIDENCE = (
+    Rule(
+        "spec.analysis.metrics[]",
+        "has(self.compare) || !has(self.tolerance)",
+        "`tolerance` must stand beside `compare`",
+        lambda new, _old: "compare" in new or "tolerance" not in new,
+        reason="FieldValueForbidden",
+        field_path=".tolerance",
+    ),
+    Rule(
+        "spec.analysis.metrics[]",
+        "!has(self.mode) || !has(self.quantile)",
+        "`mode: Sequential` counts requests: it must stand beside `min`, or `slowerThan` and `maxShare`",
+        lambda new, _old: "mode" not in new or "quantile" not in new,
+        reason="FieldValueForbidden",
+        field_path=".mode",
+    ),
+    Rule(
+        "spec.analysis.confidence",
+        "double(self) >= 50.0 && double(self) < 100.0",
+        "must be a percentage from 50, below 100",
+        lambda new, _old: 50 <= Decimal(new) < 100,
+    ),
+    Rule(
+        "spec.analysis",
+        "!has(self.confidence) || self.metrics.exists(m, has(m.compare) || has(m.mode))",
+        "`confidence` must stand beside a metric with `compare` or `mode: Sequential`",
+        lambda new, _old: _confidence_has_a_test(new),
+        reason="FieldValueForbidden",
+        field_path=".confidence",
+    ),
+    Rule(
+        "spec.analysis",
+        "!has(self.early) || !self.early || "
+        "self.metrics.exists(m, (has(m.compare) || has(m.mode)) && !has(m.quantile))",
+        "`early` must stand beside a metric that counts requests and has `compare` or `mode: Sequential`",
+        lambda new, _old: _early_has_a_count(new),
+        reason="FieldValueForbidden",
+        field_path=".early",
+    ),
+)
+
+RULES: tuple[Rule, ...] = (*_PLAN, *service_rules.RULES, *_TIMES, *_ANALYSIS, *_EVIDENCE)
 
 
 @cache

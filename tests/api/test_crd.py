@@ -102,6 +102,7 @@ def test_an_object_shows_the_nested_defaults() -> None:
         "minBad": 5,
         "noData": {"timeout": "5m", "action": "Hold"},
         "sourceError": {"timeout": "15m", "action": "Hold"},
+        "early": False,
         "metrics": [
             {"name": "success-rate", "min": "99"},
             {"name": "latency", "quantile": "p99", "max": "500ms"},

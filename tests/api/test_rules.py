@@ -160,6 +160,35 @@ CASES: tuple[tuple[str, str, list[Any], list[Any]], ...] = (
         [{"max": "1s"}, {"rollbackAt": "1s"}, {"max": "1s", "rollbackAt": "1001ms"}],
         [{"max": "1s", "rollbackAt": "1000ms"}, {"max": "1s", "rollbackAt": 90}, {"max": "1s", "rollbackAt": "90"}],
     ),
+    ("spec.analysis.confidence", "from 50, below 100", [50, 99, "99.9999"], [49, "49.9", 100, "100.0", "high"]),
+    (
+        "spec.analysis.metrics[]",
+        "beside `compare`",
+        [{"compare": "Stable"}, {"compare": "Stable", "tolerance": 5}, {}],
+        [{"tolerance": 5}, {"tolerance": 5, "mode": "Sequential"}],
+    ),
+    (
+        "spec.analysis.metrics[]",
+        "counts requests",
+        [{"mode": "Sequential", "min": 99}, {"quantile": "p99", "compare": "Stable"}],
+        [{"mode": "Sequential", "quantile": "p99"}],
+    ),
+    (
+        "spec.analysis",
+        "`confidence` must",
+        [
+            {"metrics": [{}]},
+            {"confidence": 99, "metrics": [{}, {"compare": "Stable"}]},
+            {"confidence": 99, "metrics": [{"mode": "Sequential"}]},
+        ],
+        [{"confidence": 99, "metrics": [{}]}, {"confidence": 99, "metrics": []}],
+    ),
+    (
+        "spec.analysis",
+        "`early` must",
+        [{"early": False, "metrics": [{}]}, {"early": True, "metrics": [{"mode": "Sequential"}]}],
+        [{"early": True, "metrics": [{}]}, {"early": True, "metrics": [{"quantile": "p99", "compare": "Stable"}]}],
+    ),
 )
 
 
@@ -169,7 +198,7 @@ def in_cel(rule: Rule, new: Any, old: Any = None) -> bool:
     context.add_function("isSorted", lambda items: all(low <= high for low, high in pairwise(items)))
     try:
         return bool(cel.evaluate(rule.cel, context))
-    except (RuntimeError, TypeError, ValueError):
+    except (RuntimeError, TypeError, ValueError, LookupError):
         return False
 
 
@@ -248,7 +277,11 @@ METRICS = some(
     slowerThan=DURATIONS,
     maxShare=PERCENTS,
     rollbackAt=st.one_of(PERCENTS, DURATIONS, st.just("90")),
+    compare=st.just("Stable"),
+    tolerance=PERCENTS,
+    mode=st.just("Sequential"),
 )
+ANALYSES = some(confidence=PERCENTS, early=st.booleans(), metrics=st.lists(METRICS, max_size=3))
 TARGETS = st.fixed_dictionaries(
     {
         "apiVersion": st.sampled_from(["apps/v1", "v1"]),
@@ -283,6 +316,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "spec.steps": st.lists(STEPS, min_size=1, max_size=5),
     "spec.steps[]": STEPS,
     "spec.ramp": st.fixed_dictionaries({"from": st.integers(1, 100), "to": st.integers(1, 100)}),
+    "spec.analysis": ANALYSES,
+    "spec.analysis.confidence": PERCENTS,
     "spec.analysis.metrics[]": METRICS,
     "spec.analysis.metrics[].min": PERCENTS,
     "spec.analysis.metrics[].maxShare": PERCENTS,
