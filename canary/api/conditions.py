@@ -54,7 +54,7 @@ class Reason(_Word):
     # On the way.
     INITIALIZING = "Initializing", "The Canary is new; its TrafficSplit is being made or taken over."
     ANALYSING = "Analysing", "The current weight is held and judged."
-    COLLECTING = "Collecting", "The step waits for minRequests."
+    COLLECTING = "Collecting", "The step waits for minRequests, or for the sample that a test needs."
     BREACH = "Breach", "The last window was outside a limit; failureLimit is not reached yet."
     SHARED_DEGRADATION = "SharedDegradation", "Canary and stable are both outside a limit; the rollout holds."
     NO_DATA = "NoData", "The last window had no usable sample."
@@ -88,7 +88,7 @@ class Reason(_Word):
 
     # Over, without success.
     ROLLED_BACK = "RolledBack", "The revision was rolled back; it needs another revision, or `retry`."
-    CHECK_FAILED = "CheckFailed", "Rolled back: failureLimit breached windows, or one beyond rollbackAt."
+    CHECK_FAILED = "CheckFailed", "Rolled back: failureLimit breached windows, one beyond rollbackAt, or evidence."
     ABORTED = "Aborted", "Rolled back by an abort."
     REJECTED = "Rejected", "The revision was rolled back before; it needs `retry`."
     REBUILT = "Rebuilt", "Memory of a running rollout was lost with the TrafficSplit; the rollout was ended for safety."

@@ -59,6 +59,9 @@ class MetricStatus(_Report, frozen=True, kw_only=True):
     canary: Annotated[Text, Meta(description="The value of the canary, with its unit.")] = ""
     stable: Annotated[Text, Meta(description="The value of stable in the same window, with its unit.")] = ""
     limit: Annotated[Text, Meta(description="The limit that the value was held against, with its unit.")] = ""
+    evidence: Annotated[
+        Text, Meta(description="Where the metric is tested: the evidence against the canary, and how much is enough.")
+    ] = ""
     message: Annotated[Message, Meta(description="The verdict in words.")] = ""
 
 

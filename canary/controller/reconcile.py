@@ -19,11 +19,11 @@ from canary.controller.watches import Watches
 from canary.controller.world import World, record_of
 from canary.core.decide import evaluate
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
-from canary.core.memory import Memory, trusted_state
+from canary.core.memory import Memory, trusted_state, would_breach
 from canary.core.observed import Observed, Split
 from canary.core.rules.deletion import FINALIZE
 from canary.core.state import State
-from canary.core.verdict import Verdict, judge
+from canary.core.verdict import Verdict
 from canary.core.window import Reading, SourceFailure, Window
 from canary.kube.errors import BadRequest, Conflict, Forbidden, Invalid, KubeError, Throttled, TooLarge
 from canary.kube.queue import WorkQueue
@@ -398,7 +398,7 @@ def _suspicious(session: Session, reading: Reading) -> bool:
     plan = session.plan or session.last_plan
     if plan is None or not isinstance(reading, Window):
         return False
-    return judge(plan, reading, session.memory.pool).verdict is Verdict.BREACH
+    return would_breach(session.memory, plan, reading)
 
 
 def _repairs(change: Change) -> bool:

@@ -42,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     commands.command,
     revisions.start,
     steps.advance,
+    steps.keep_evidence,
     revisions.serving_changed,
     revisions.label,
 )

@@ -6,8 +6,11 @@ windows are collected anew. A raise therefore always rests on windows that this 
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import msgspec
 
+from canary.core.comparison import Enough, Shown, enough, newest, weigh
 from canary.core.observed import Now, Observed, Side
 from canary.core.phases import Phase
 from canary.core.plan import Plan
@@ -20,6 +23,8 @@ from canary.core.workload import Selects, Workload
 GONE_AFTER = 1.0
 """Seconds without a ready endpoint before a side counts as gone."""
 _MAX_PENDING = 16
+UNUSABLE = (Verdict.NO_DATA, Verdict.SHARED_DEGRADATION)
+"""Verdicts that say nothing of the canary alone; after noData.timeout they are acted on."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -29,6 +34,8 @@ class Memory(msgspec.Struct, frozen=True):
     only: `quiet` says that since the canary's weight is 0 a window without requests to it was seen, `pointed_at` from
     when on nobody uses what the root Service selected before, `released_at` the same of a split that was removed, and
     `stable` is the revision that stable runs and since when.
+
+    `evidence` is that of the rollout `rollout`, from windows up to `weighed_until`; `enough` that of the present step.
     """
 
     seen_seq: int = 0
@@ -56,6 +63,9 @@ class Memory(msgspec.Struct, frozen=True):
     stable: tuple[str, float] = ("", 0.0)
     shown: tuple[MetricVerdict, ...] = ()
     rollout: tuple[str, float] = ("", 0.0)
+    evidence: Shown = MappingProxyType({})
+    weighed_until: float = 0.0
+    enough: Enough = Enough()
 
     def breach(self) -> Judged | None:
         """The newest breached window that the state has not counted yet."""
@@ -162,7 +172,9 @@ def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now)
     rollout = (state.revision, state.started)
     if rollout != memory.rollout:
         # The verdicts on an earlier revision say nothing of this one.
-        memory = msgspec.structs.replace(memory, rollout=rollout, shown=())
+        memory = msgspec.structs.replace(memory, rollout=rollout, shown=(), evidence=MappingProxyType({}))
+    if state.evidence and state.running:
+        memory = msgspec.structs.replace(memory, evidence=newest(memory.evidence, state.evidence))
     change = (uid, state.change)
     if change != memory.change:
         # `moved` is when the write was decided, which may have been well before it came to pass. Only who has seen no
@@ -186,6 +198,7 @@ def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now)
             hold=hold,
             hold_until=now.monotonic + left(duration, state.since, now),
             pool=memory.pool if same_hold else Pool(),
+            enough=memory.enough if same_hold else Enough(),
         )
     return memory
 
@@ -226,17 +239,50 @@ def _read(memory: Memory, plan: Plan, state: State, reading: Reading) -> Memory:
         memory = msgspec.structs.replace(memory, quiet=_silent(reading.canary))
     if not _judges(state) or not _whole(memory, state, reading):
         return memory
-    judged = judge(plan, reading, memory.pool)
-    if state.phase is Phase.PROMOTING and memory.stable[0] == state.revision and memory.stable[1] <= reading.start:
+    if state.phase is Phase.PROMOTING:
+        plan = plan.plain
+    together = _promoted_on_both_sides(memory, state, reading)
+    warm = memory.warm_at is not None and reading.start >= memory.warm_at
+    if warm:
+        memory = _weigh(memory, plan, reading, together=together)
+    judged = judge(plan, reading, memory.pool, memory.evidence)
+    if together:
         judged = with_stable(plan, reading, judged)
-    if memory.warm_at is None or reading.start < memory.warm_at:
+    if not warm:
         # Within warm-up only rollbackAt judges, and nothing passes.
         return _append(memory, judged) if judged.severe else memory
     breached = judged.verdict is Verdict.BREACH
-    # A breach starts the hold again, and its bad requests must not make breaches of the clean windows after it.
-    pool = Pool() if breached else pooled(plan, reading, memory.pool)
+    # A breach starts the hold again, and its bad requests must not make breaches of the clean windows after it; nor
+    # must those of an outage that stable had as well.
+    shared = judged.verdict is Verdict.SHARED_DEGRADATION
+    pool = Pool() if breached else memory.pool if shared else pooled(plan, reading, memory.pool)
     memory = msgspec.structs.replace(memory, latest=judged, shown=judged.metrics, pool=pool)
     return _append(memory, judged) if breached else memory
+
+
+def _weigh(memory: Memory, plan: Plan, window: Window, *, together: bool) -> Memory:
+    if not any(limit.is_tested for limit in plan.limits):
+        return memory
+    new = 0.0 < memory.weighed_until <= window.start + 0.05 * (window.end - window.start)
+    return msgspec.structs.replace(
+        memory,
+        evidence=weigh(plan, window, memory.evidence, new=new, together=together),
+        weighed_until=window.end,
+        enough=enough(plan, window, memory.enough),
+    )
+
+
+def _promoted_on_both_sides(memory: Memory, state: State, window: Window) -> bool:
+    """Managed mode: the stable copy ran the revision under trial, too, all the time."""
+    return state.phase is Phase.PROMOTING and memory.stable[0] == state.revision and memory.stable[1] <= window.start
+
+
+def would_breach(memory: Memory, plan: Plan, window: Window) -> bool:
+    """Whether this window, seen next, is a breach as far as anybody can tell before it is looked at closely."""
+    evidence = memory.evidence
+    if any(limit.is_tested for limit in plan.limits):
+        evidence = weigh(plan, window, evidence, new=True)
+    return judge(plan, window, memory.pool, evidence).verdict is Verdict.BREACH
 
 
 def _judges(state: State) -> bool:
@@ -276,7 +322,7 @@ def _follow_clocks(memory: Memory, plan: Plan, state: State, now: Now) -> Memory
     judging = state.running and state.weight > 0 and not state.pause
     alone = judging and not plan.suspend and now.monotonic >= memory.hold_until
     waits_for_people = bool(plan.stage(state.step).approval) and plan.stage(state.step).approval not in state.approvals
-    usable = memory.latest is not None and memory.latest.verdict is not Verdict.NO_DATA
+    usable = memory.latest is not None and memory.latest.verdict not in UNUSABLE
     if usable or not alone or waits_for_people:
         memory = msgspec.structs.replace(memory, no_data_since=None)
     elif memory.no_data_since is None and memory.latest is not None:

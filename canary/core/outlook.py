@@ -8,6 +8,7 @@ from canary.core.memory import GONE_AFTER, left
 from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.rollout_words import awaited, draining, in_the_way, promoting, scaling_reason, steady
+from canary.core.rules.deadlines import unusable
 from canary.core.rules.revisions import LABEL_PATIENCE
 from canary.core.rules.steps import awaited_approval, canary_ready, stable_follows, stable_judged, unrestorable
 from canary.core.situation import Situation, stable_unavailable
@@ -143,7 +144,7 @@ def _waiting_for_metrics(s: Situation, plan: Plan) -> Outlook:
         words = memory.source_reason or "waiting for the first answer of the metrics source"
         return Outlook("MetricsUnavailable" if memory.source_reason else "WaitingForMetrics", words)
     position = f"step {s.state.step} of {len(plan.stages)}"
-    if not s.reached(memory.hold_until):
+    if not s.reached(memory.hold_until) and not memory.enough.said:
         left = format_duration(float(round(memory.hold_until - s.now.monotonic)))
         return Outlook("Analysing", f"{position}, held for {left} more", next_at=memory.hold_until)
     wanted = plan.stage(s.state.step).min_requests
@@ -164,8 +165,5 @@ def _metrics_hold(s: Situation, plan: Plan) -> Outlook | None:
         words = f"the metrics source fails for more than {format_duration(plan.source_timeout)}: {memory.source_reason}"
         return Outlook("MetricsHold", words, held=True)
     if memory.no_data_since is not None and s.reached(memory.no_data_since + plan.no_data_timeout):
-        words = memory.latest.words if memory.latest else "no data"
-        return Outlook(
-            "MetricsHold", f"no usable sample for {format_duration(plan.no_data_timeout)}: {words}", held=True
-        )
+        return Outlook("MetricsHold", unusable(memory.latest, plan)[1], held=True)
     return None

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
+from canary.core.evidence import Evidence
 from canary.core.memory import Memory, trusted_state
 from canary.core.observed import Backend, Now, Observed, Ownership, Side, Split
 from canary.core.phases import Phase, Trigger, move
@@ -103,6 +104,7 @@ def propose(
     if s.workload is not None and phase is not s.state.phase:
         fields["entered"] = s.state.seq + 1
     state = msgspec.structs.replace(s.state, phase=phase, said=said, earlier=events_so_far(s.state), **fields)
+    state = msgspec.structs.replace(state, evidence=_evidence(s, state))
     backends = expected_backends(state)
     moves = backends != s.split.backends
     direction = _direction(s, state, moves=moves)
@@ -110,6 +112,12 @@ def propose(
         return Decision(outlook=stable_unavailable(s))
     guarded = guarded or direction is Direction.UP
     return Decision(Change(Act.UPDATE, state, backends, direction, moves, guarded, expires_at))
+
+
+def _evidence(s: Situation, state: State) -> dict[str, Evidence]:
+    """What the tests have shown goes with every write of the rollout that it belongs to."""
+    same = state.running and (state.revision, state.started) == s.memory.rollout
+    return dict(s.memory.evidence) if same else {}
 
 
 def _direction(s: Situation, state: State, *, moves: bool) -> Direction:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from canary.core.evidence import Evidence
 from canary.core.phases import RUNNING, Phase
 
 STATE_VERSION = 1
@@ -67,7 +68,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     window. `pause` is empty, `Paused` or `ManualWeight`. `reason` and `note` say why a rollout ended. `label` is the
     spec.revision that serves, `trial` the one under trial. Managed mode only: `entered` is the `seq` of the write that
     began the phase, `restart` says that the canary's pods must go first, for they have read an earlier configuration.
-    `said` are the events of the last write, `earlier` those of the writes before it.
+    `evidence` is what the tests of the running rollout have shown, by name. `said` are the events of the last write,
+    `earlier` those of the writes before it.
     """
 
     v: int = STATE_VERSION
@@ -103,6 +105,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     trial: str = ""
     entered: int = 0
     restart: bool = False
+    evidence: dict[str, Evidence] = {}
     said: tuple[Said, ...] = ()
     earlier: tuple[Earlier, ...] = ()
 

@@ -2,19 +2,27 @@
 
 A breach needs a number of bad requests, not only a bad share: at three requests a second, two failures in a window are
 noise. When one window has too few, the windows since the hold began are pooled.
+
+A metric that compares with stable, or whose limit is judged by evidence, ends the rollout when that is proven, passes
+no step before its sample is large enough, and is no breach where stable is beyond the limit as well.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
-from canary.api.duration import format_duration
+from canary.core.comparison import NOTHING, Shown, questions_of
 from canary.core.plan import Limit, Plan
+from canary.core.verdict_words import counts, odds, proof, reach, seen_by, show, within
 from canary.core.window import Missing, Sample, SideReading, Sides, Window
 
 _SHARE_ABOVE = {"p50": 0.50, "p90": 0.10, "p99": 0.01}
+
+
+_NO_EVIDENCE: Shown = MappingProxyType({})
 
 
 class Verdict(StrEnum):
@@ -50,7 +58,10 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 class MetricVerdict(msgspec.Struct, frozen=True):
-    """The verdict on one metric. `canary` and `stable` are percent or seconds; `severe` is beyond rollbackAt."""
+    """The verdict on one metric. `canary` and `stable` are percent or seconds.
+
+    `severe` is beyond rollbackAt, `proven` by evidence: either ends the rollout. `evidence` is that evidence in words.
+    """
 
     name: str
     verdict: Verdict
@@ -58,6 +69,8 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     stable: float | None = None
     severe: bool = False
     message: str = ""
+    proven: bool = False
+    evidence: str = ""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -75,14 +88,21 @@ class Judged(msgspec.Struct, frozen=True):
         return any(metric.severe for metric in self.metrics)
 
     @property
+    def ends(self) -> bool:
+        """Whether this window ends the rollout, whatever came before."""
+        return self.severe or any(metric.proven for metric in self.metrics)
+
+    @property
     def words(self) -> str:
         """The messages of the metrics that decided the verdict."""
         return "; ".join(m.message for m in self.metrics if m.verdict is self.verdict) or self.verdict.value
 
 
-def judge(plan: Plan, window: Window, pool: Pool) -> Judged:
-    """The verdicts on one window, given the sums of the earlier windows of this hold."""
-    metrics = tuple(_judge_metric(plan, limit, window.seen_by(limit.peer), pool.of(limit)) for limit in plan.limits)
+def judge(plan: Plan, window: Window, pool: Pool, shown: Shown = _NO_EVIDENCE) -> Judged:
+    """The verdicts on one window, given the sums of the earlier windows of this hold, and the evidence with it."""
+    metrics = tuple(
+        _judge_metric(plan, limit, window.seen_by(limit.peer), pool.of(limit), shown) for limit in plan.limits
+    )
     return Judged(window.start, window.end, window.wall_end, _worst(metrics), metrics, _requests(window.canary))
 
 
@@ -112,7 +132,9 @@ def _requests(side: SideReading) -> float:
     return side.requests if isinstance(side, Sample) else 0.0
 
 
-_ORDER = (Verdict.BREACH, Verdict.NO_DATA, Verdict.COLLECTING, Verdict.HEALTHY)
+_ORDER = (
+    Verdict.BREACH, Verdict.NO_DATA, Verdict.SHARED_DEGRADATION, Verdict.COLLECTING, Verdict.HEALTHY,
+)  # fmt: skip
 
 
 def _worst(metrics: tuple[MetricVerdict, ...]) -> Verdict:
@@ -121,14 +143,50 @@ def _worst(metrics: tuple[MetricVerdict, ...]) -> Verdict:
     return next((verdict for verdict in _ORDER if verdict in found), Verdict.NO_DATA)
 
 
-def _judge_metric(plan: Plan, limit: Limit, sides: Sides, earlier: Sums) -> MetricVerdict:
+def _judge_metric(plan: Plan, limit: Limit, sides: Sides, earlier: Sums, shown: Shown) -> MetricVerdict:
     sample, stable = sides.canary, _value(limit, sides.stable)
     value = _value(limit, sample)
     if isinstance(sample, Missing) or value is None:
-        message = f"{limit.name}{_seen_by(limit)}: {_why_unknown(limit, sample)}"
+        message = f"{limit.name}{seen_by(limit)}: {_why_unknown(limit, sample)}"
         return MetricVerdict(limit.name, Verdict.NO_DATA, None, stable, message=message)
-    verdict, severe = _verdict(plan, limit, *_decisive(plan, limit, value, _sums(limit, sample), earlier))
-    return MetricVerdict(limit.name, verdict, value, stable, severe, _words(limit, verdict, value, sample))
+    sums = _sums(limit, sample)
+    verdict, severe = _verdict(plan, limit, *_decisive(plan, limit, value, sums, earlier))
+    found = MetricVerdict(limit.name, verdict, value, stable, severe, _words(limit, verdict, value, sample))
+    return _tested(plan, limit, found, sums + earlier, shown) if limit.is_tested else found
+
+
+def _tested(plan: Plan, limit: Limit, found: MetricVerdict, total: Sums, shown: Shown) -> MetricVerdict:
+    """The verdict on a metric with evidence. `total` are the sums of this hold, `found` the verdict without it."""
+    tests = [(question, shown.get(question.name, NOTHING)) for question in questions_of(plan, limit)]
+    if not tests:
+        return found
+    question, strongest = max(tests, key=lambda test: test[1].peak)
+    found = msgspec.structs.replace(found, evidence=odds(question, strongest))
+    if found.severe:
+        return found
+    if strongest.shows(question.test):
+        message = proof(question, strongest)
+        return msgspec.structs.replace(found, verdict=Verdict.BREACH, proven=True, message=message)
+    verdict, why = _undecided(limit, found, total)
+    words = (found.message, why, f"evidence {found.evidence} against it", reach(plan, question, strongest))
+    return msgspec.structs.replace(found, verdict=verdict, message="; ".join(filter(None, words)))
+
+
+def _undecided(limit: Limit, found: MetricVerdict, total: Sums) -> tuple[Verdict, str]:
+    """The verdict while nothing is proven, and what to say of it beside the value."""
+    beyond = found.verdict is Verdict.BREACH
+    if limit.sequential:
+        beyond = not limit.allows(_share(limit, total))
+    if beyond and limit.tolerance is not None and found.stable is not None and not limit.allows(found.stable):
+        return Verdict.SHARED_DEGRADATION, f"so is stable with {show(limit, found.stable)}: it is not the canary alone"
+    if limit.sequential:
+        if beyond:
+            return Verdict.COLLECTING, ""
+    elif found.verdict is not Verdict.HEALTHY:
+        return found.verdict, ""
+    if total.requests < limit.sample:
+        return Verdict.COLLECTING, f"{total.requests:.0f} of {limit.sample:.0f} requests that are needed to show it"
+    return Verdict.HEALTHY, ""
 
 
 def _why_unknown(limit: Limit, side: SideReading) -> str:
@@ -147,8 +205,12 @@ def _decisive(plan: Plan, limit: Limit, value: float, sums: Sums, earlier: Sums)
         return value, sums.bad + earlier.bad
     if sums.bad < plan.min_bad:
         sums = sums + earlier
-    counted = sums.requests - sums.bad if limit.is_rate else sums.bad
-    return 100.0 * counted / sums.requests, sums.bad
+    return _share(limit, sums), sums.bad
+
+
+def _share(limit: Limit, sums: Sums) -> float:
+    """What the limit is held against, in percent: of good requests for a success rate, else of slow ones."""
+    return 100.0 * (sums.requests - sums.bad if limit.is_rate else sums.bad) / sums.requests
 
 
 def _verdict(plan: Plan, limit: Limit, value: float, bad: float) -> tuple[Verdict, bool]:
@@ -186,39 +248,8 @@ def _value(limit: Limit, side: SideReading) -> float | None:
     return 100.0 * side.success_rate
 
 
-def show(limit: Limit, value: float | None) -> str:
-    """A value of this metric for people: `98.71%` or `212ms`; empty when there is none."""
-    if value is None:
-        return ""
-    return format_duration(value) if limit.quantile else f"{value:.4g}%" if value < 99 else f"{value:.2f}%"
-
-
-def show_limit(limit: Limit) -> str:
-    """The limit of this metric for people: `min 99%`, `max 500ms` or `max 1% slower than 500ms`."""
-    if limit.slower_than:
-        return f"max {limit.limit:g}% slower than {format_duration(limit.slower_than)}"
-    return f"max {show(limit, limit.limit)}" if limit.quantile else f"min {limit.limit:g}%"
-
-
 def _words(limit: Limit, verdict: Verdict, value: float, sample: Sample) -> str:
-    name = f"{limit.name}{_seen_by(limit)}"
-    if limit.quantile:
-        relation = "is within" if limit.allows(value) else "is above"
-        sentence = f"{name} {limit.quantile} {show(limit, value)} {relation} {show(limit, limit.limit)}"
-        counts = f"{sample.requests:.0f} requests"
-    else:
-        within = verdict is Verdict.HEALTHY
-        alone = "" if within is limit.allows(value) else "with the windows before it "
-        inside, outside = ("at least", "below") if limit.is_rate else ("at most", "above")
-        sentence = f"{name} {show(limit, value)} {alone}is {inside if within else outside} {limit.limit:g}%"
-        counts = f"{_bad(limit, sample):.0f} of {sample.requests:.0f} {_what(limit)}"
+    healthy = verdict is Verdict.HEALTHY
+    told = counts(limit, sample.requests, 0.0 if limit.quantile else _bad(limit, sample))
     suffix = ", too few bad requests to judge" if verdict is Verdict.COLLECTING else ""
-    return f"{sentence} ({counts}{suffix})"
-
-
-def _what(limit: Limit) -> str:
-    return f"took longer than {format_duration(limit.slower_than)}" if limit.slower_than else "failed"
-
-
-def _seen_by(limit: Limit) -> str:
-    return f" seen by {limit.peer.kind} {limit.peer.name}" if limit.peer else ""
+    return within(limit, value, healthy=healthy, pooled=healthy is not limit.allows(value), counts=told + suffix)

@@ -7,7 +7,8 @@ from math import inf
 import pytest
 
 from canary.core.plan import Limit
-from canary.core.verdict import Pool, Sums, Verdict, judge, pooled, show, show_limit
+from canary.core.verdict import Pool, Sums, Verdict, judge, pooled
+from canary.core.verdict_words import show, show_limit
 from canary.core.window import Bucket, Missing, Peer, Sample, Sides, Window
 
 SUCCESS = Limit("success-rate", 99.0, 90.0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from canary.api.duration import format_duration
 from canary.core.decision import Decision
 from canary.core.phases import Phase, Trigger
+from canary.core.plan import Plan
 from canary.core.rules.safety import roll_back
 from canary.core.situation import Situation
+from canary.core.verdict import Judged, Verdict
 
 
 def pods(s: Situation) -> Decision | None:
@@ -44,8 +46,16 @@ def no_data(s: Situation) -> Decision | None:
         return None
     if not s.reached(since + plan.no_data_timeout):
         return None
-    words = f"no usable sample for {format_duration(plan.no_data_timeout)}"
-    return roll_back(s, Trigger.NO_DATA, "NoData", words)
+    reason, words = unusable(s.memory.latest, plan)
+    return roll_back(s, Trigger.NO_DATA, reason, words)
+
+
+def unusable(latest: Judged | None, plan: Plan) -> tuple[str, str]:
+    """What there was instead of a usable sample for as long as noData.timeout, in a word and a sentence."""
+    patience = format_duration(plan.no_data_timeout)
+    if latest is not None and latest.verdict is Verdict.SHARED_DEGRADATION:
+        return "SharedDegradation", f"both sides were beyond the limit for {patience}: {latest.words}"
+    return "NoData", f"no usable sample for {patience}{f': {latest.words}' if latest else ''}"
 
 
 def source_error(s: Situation) -> Decision | None:

@@ -59,16 +59,18 @@ def abort(s: Situation) -> Decision | None:
 
 
 def breach(s: Situation) -> Decision | None:
-    """Counts breached windows; the one that reaches failureLimit, or is beyond rollbackAt, ends the rollout at once."""
+    """Counts breached windows; the one that reaches failureLimit, is beyond rollbackAt or proves that the canary is bad
+    ends the rollout at once.
+    """
     newest = s.memory.breach()
     if newest is None or s.plan is None or not s.state.running:
         return None
     if s.state.weight == 0 and s.state.phase is not Phase.PROMOTING:
         return None
     failed = s.state.failed + len(s.memory.pending)
-    severe = next((judged for judged in s.memory.pending if judged.severe), None)
-    if severe is not None:
-        words = f"{severe.words}; at or beyond rollbackAt"
+    ending = next((judged for judged in s.memory.pending if judged.ends), None)
+    if ending is not None:
+        words = f"{ending.words}; at or beyond rollbackAt" if ending.severe else ending.words
         return roll_back(s, Trigger.BREACH, "CheckFailed", words, failed=failed, window=newest.wall_end)
     if failed >= s.plan.failure_limit or s.state.phase is Phase.PROMOTING:
         words = f"{newest.words}; {failed} breached windows, {s.plan.failure_limit} end the rollout"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canary.core.actions.upkeep import due_for_candidate
+from canary.core.comparison import worth_storing
 from canary.core.decision import Decision
 from canary.core.memory import Memory
 from canary.core.phases import Phase, Trigger
@@ -12,6 +13,13 @@ from canary.core.rules.revisions import promoted_fields
 from canary.core.situation import Situation, propose, say
 from canary.core.state import Gate
 from canary.core.verdict import Verdict
+
+
+def keep_evidence(s: Situation) -> Decision | None:
+    """Evidence that a restart should not lose is stored when it grows, between the writes that it goes with anyway."""
+    if s.plan is None or not s.state.running or not worth_storing(s.plan, s.memory.evidence, s.state.evidence):
+        return None
+    return propose(s, None, ())
 
 
 def advance(s: Situation) -> Decision | None:
@@ -45,7 +53,8 @@ def _first(s: Situation) -> Decision | None:
 
 def _next(s: Situation) -> Decision | None:
     plan = s.plan
-    if plan is None or awaited_approval(s) or not s.reached(s.memory.hold_until) or not canary_ready(s):
+    held = not s.reached(s.memory.hold_until) and not s.memory.enough.said
+    if plan is None or awaited_approval(s) or held or not canary_ready(s):
         return None
     gate = passing_gate(s)
     if gate is None:
@@ -217,4 +226,5 @@ def _reason(memory: Memory, gate: Gate) -> str:
         return "endpoints ready and warm, the metrics source answers"
     if gate.kind == "NoData":
         return "noData.action is Advance and there was no usable sample"
-    return memory.latest.words if memory.latest else "Healthy"
+    words = memory.latest.words if memory.latest else "Healthy"
+    return f"enough is shown: {words}" if memory.enough.said else words
