@@ -19,7 +19,7 @@ from canary.core.phases import RUNNING, Phase
 from canary.core.plan import Plan
 from canary.core.state import State
 from canary.core.verdict import Verdict
-from canary.core.verdict_words import show, show_limit
+from canary.core.verdict_words import odds, show, show_limit
 
 MAX_HISTORY = 10
 MAX_MESSAGE = 1024
@@ -168,7 +168,7 @@ def _metrics(plan: Plan | None, memory: Memory) -> tuple[MetricStatus, ...]:
                     canary=show(limit, metric.canary),
                     stable=show(limit, metric.stable),
                     limit=show_limit(limit),
-                    evidence=metric.evidence,
+                    evidence=odds(metric.evidence, metric.needed),
                     message=metric.message[:MAX_MESSAGE],
                 )
             )

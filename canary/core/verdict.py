@@ -22,6 +22,10 @@ from canary.core.window import Missing, Sample, SideReading, Sides, Window
 _SHARE_ABOVE = {"p50": 0.50, "p90": 0.10, "p99": 0.01}
 
 
+SUSPICION = 10**0.5
+"""Evidence of so many to 1 is more than "barely worth mentioning" (Jeffreys, "Theory of Probability", 3rd edition 1961,
+appendix B): no step passes on it. It ends nothing either; more requests make it a proof, or refute it.
+"""
 _NO_EVIDENCE: Shown = MappingProxyType({})
 
 
@@ -60,7 +64,8 @@ class Pool(msgspec.Struct, frozen=True):
 class MetricVerdict(msgspec.Struct, frozen=True):
     """The verdict on one metric. `canary` and `stable` are percent or seconds.
 
-    `severe` is beyond rollbackAt, `proven` by evidence: either ends the rollout. `evidence` is that evidence in words.
+    `severe` is beyond rollbackAt, `proven` by evidence: either ends the rollout. `evidence` against the canary is so
+    many to 1, and `needed` what proves it; both are 0 where nothing is tested.
     """
 
     name: str
@@ -70,7 +75,8 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     severe: bool = False
     message: str = ""
     proven: bool = False
-    evidence: str = ""
+    evidence: float = 0.0
+    needed: float = 0.0
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -160,19 +166,22 @@ def _tested(plan: Plan, limit: Limit, found: MetricVerdict, total: Sums, shown: 
     tests = [(question, shown.get(question.name, NOTHING)) for question in questions_of(plan, limit)]
     if not tests:
         return found
-    question, strongest = max(tests, key=lambda test: test[1].peak)
-    found = msgspec.structs.replace(found, evidence=odds(question, strongest))
+    proven = next(((question, evidence) for question, evidence in tests if evidence.shows(question.test)), None)
+    question, strongest = proven or max(tests, key=lambda test: test[1].log_odds)
+    found = msgspec.structs.replace(found, evidence=strongest.odds, needed=question.test.needed)
     if found.severe:
         return found
-    if strongest.shows(question.test):
-        message = proof(question, strongest)
-        return msgspec.structs.replace(found, verdict=Verdict.BREACH, proven=True, message=message)
-    verdict, why = _undecided(limit, found, total)
-    words = (found.message, why, f"evidence {found.evidence} against it", reach(plan, question, strongest))
+    if proven is not None:
+        return msgspec.structs.replace(found, verdict=Verdict.BREACH, proven=True, message=proof(question, strongest))
+    # Without requests to stable nothing can refute a suspicion against it, however long one waits.
+    suspected = strongest.odds > SUSPICION and not (question.compares and found.stable is None)
+    verdict, why = _undecided(limit, found, total, suspected=suspected)
+    against = f"evidence {odds(strongest.odds, question.test.needed)} against it"
+    words = (found.message, why, against, reach(plan, question, strongest))
     return msgspec.structs.replace(found, verdict=verdict, message="; ".join(filter(None, words)))
 
 
-def _undecided(limit: Limit, found: MetricVerdict, total: Sums) -> tuple[Verdict, str]:
+def _undecided(limit: Limit, found: MetricVerdict, total: Sums, *, suspected: bool) -> tuple[Verdict, str]:
     """The verdict while nothing is proven, and what to say of it beside the value."""
     beyond = found.verdict is Verdict.BREACH
     if limit.sequential:
@@ -186,6 +195,8 @@ def _undecided(limit: Limit, found: MetricVerdict, total: Sums) -> tuple[Verdict
         return found.verdict, ""
     if total.requests < limit.sample:
         return Verdict.COLLECTING, f"{total.requests:.0f} of {limit.sample:.0f} requests that are needed to show it"
+    if suspected:
+        return Verdict.COLLECTING, "too much speaks against it to go on"
     return Verdict.HEALTHY, ""
 
 

@@ -47,9 +47,9 @@ def seen_by(limit: Limit) -> str:
     return f" seen by {limit.peer.kind} {limit.peer.name}" if limit.peer else ""
 
 
-def odds(question: Question, evidence: Evidence) -> str:
-    """`2.4:1 of 100:1`: the evidence against the canary, and what ends the rollout."""
-    return f"{_odds(evidence.odds)} of {_odds(question.test.needed)}"
+def odds(evidence: float, needed: float) -> str:
+    """`2.4:1 of 100:1`: the evidence against the canary, and what ends the rollout; empty where nothing is tested."""
+    return f"{_odds(evidence)} of {_odds(needed)}" if needed else ""
 
 
 def proof(question: Question, evidence: Evidence) -> str:

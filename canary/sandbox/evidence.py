@@ -75,6 +75,25 @@ class Witness:
         return "" if share >= limit.limit or self.failures < min_bad else f"{limit.name} is {share:.2f}%"
 
 
+def is_worse(plan: Plan, canary: list[Witness], stable: list[Witness]) -> bool:
+    """Whether, over all that was told, some tested limit is exceeded, or stable's share of failures by more than the
+    tolerance: the least that a proof of it needs. Of latencies nothing is known here, so that any of them will do.
+    """
+    ours, theirs = _share_of_failures(canary), _share_of_failures(stable)
+    return any(
+        bool(limit.quantile or limit.slower_than)
+        or (limit.sequential and ours > limit.bad_share)
+        or (limit.tolerance is not None and ours > theirs * (1.0 + limit.tolerance))
+        for limit in plan.limits
+        if limit.is_tested
+    )
+
+
+def _share_of_failures(told: list[Witness]) -> float:
+    requests = sum(witness.requests for witness in told)
+    return sum(witness.failures for witness in told) / requests if requests else 0.0
+
+
 @dataclass(slots=True)
 class Evidence:
     """All answers, in order. The item of a Service's workload has the Service's name: so it is wherever this judges."""

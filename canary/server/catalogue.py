@@ -40,6 +40,14 @@ VALUE = Family(
 LIMIT = Family(
     "canary_metric_limit", "gauge", "The limit of the spec, in the unit of canary_metric_value.", (*CANARY, "metric")
 )
+EVIDENCE = Family(
+    "canary_evidence", "gauge",
+    "Evidence that the canary is worse than stable or beyond its limit, so many to 1, of metrics that are tested.",
+    (*CANARY, "metric"),
+)  # fmt: skip
+EVIDENCE_NEEDED = Family(
+    "canary_evidence_needed", "gauge", "The canary_evidence that ends the rollout.", (*CANARY, "metric")
+)
 VERDICTS = Family(
     "canary_verdict_total", "counter", "Judged metrics windows by verdict, each counted once.", (*CANARY, "verdict")
 )

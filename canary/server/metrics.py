@@ -50,6 +50,7 @@ class Row(NamedTuple):
     failed: int = 0
     values: tuple[tuple[str, str, float], ...] = ()
     limits: tuple[tuple[str, float], ...] = ()
+    evidence: tuple[tuple[str, float, float], ...] = ()
     verdicts: Counts = _NONE
     rollouts: Counts = _NONE
 
@@ -88,6 +89,7 @@ class Metrics(Silent):
             failed=known.failed,
             values=tuple((name, side, value) for name, side, value in sides if value is not None),
             limits=tuple((limit.name, limit.limit) for limit in plan.limits) if plan else (),
+            evidence=tuple((m.name, m.evidence, m.needed) for m in memory.shown if m.needed),
         )
 
     def judged(self, key: Key, verdict: Verdict) -> None:
@@ -179,6 +181,8 @@ def _of_rows(rows: Mapping[Key, Row]) -> Iterator[tuple[Family, Samples]]:
     yield catalogue.FAILED_WINDOWS, ((key, row.failed) for key, row in seen)
     yield catalogue.VALUE, (((*key, name, side), value) for key, row in seen for name, side, value in row.values)
     yield catalogue.LIMIT, (((*key, name), limit) for key, row in seen for name, limit in row.limits)
+    yield catalogue.EVIDENCE, (((*key, name), odds) for key, row in seen for name, odds, _ in row.evidence)
+    yield catalogue.EVIDENCE_NEEDED, (((*key, name), needed) for key, row in seen for name, _, needed in row.evidence)
     yield catalogue.VERDICTS, (((*key, word), n) for key, row in rows.items() for word, n in row.verdicts.items())
     yield catalogue.ROLLOUTS, (((*key, word), n) for key, row in rows.items() for word, n in row.rollouts.items())
 

@@ -226,6 +226,27 @@ def test_a_step_waits_for_the_sample_that_its_limit_needs(trial, limit):
     assert r.weight == 50
 
 
+def test_no_step_passes_while_much_speaks_against_the_canary(trial):
+    r = play(trial(stages=SHORT, interval=30.0), 1, answers(100, 7))
+
+    assert (r.weight, r.outlook) == (5, "Collecting")
+    assert "too much speaks against it to go on" in message(r)
+
+    play(r, 6, HEALTHY)
+
+    assert r.weights[-3:] == [50, 100, 0]
+
+
+def test_a_suspicion_that_nothing_can_refute_any_more_holds_nothing(trial):
+    r = play(trial(stages=(Stage(5, hold=30.0), Stage(100, hold=30.0))), 2, WORSE)
+    r.order("promote-full")
+    r.rest()
+
+    play(r, 6, HEALTHY, Missing("no requests"))
+
+    assert r.phase is Phase.PROMOTED
+
+
 # A restart.
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -29,9 +30,19 @@ def make_change(**overrides: object) -> Change:
     return Change(Act.UPDATE, state, (), Direction.DOWN)
 
 
-async def rollout(sim: Simulation, errors: float, phase: str) -> None:
+COMPARED = {
+    "interval": "10s",
+    "warmup": "5s",
+    "metrics": [
+        {"name": "success-rate", "min": "50", "compare": "Stable"},
+        {"name": "latency", "quantile": "p99", "max": "1s"},
+    ],
+}
+
+
+async def rollout(sim: Simulation, errors: float, phase: str, **spec: Any) -> None:
     await sim.start_app(Release("1"), Release("2", errors=errors))
-    await sim.apply(sim.canary("1", "2"))
+    await sim.apply(sim.canary("1", "2", **spec))
     sim.start()
     await sim.until(lambda: sim.phase() == phase)
     await sim.clock.sleep(5)
@@ -76,11 +87,25 @@ def test_each_window_of_a_promotion_is_counted_once(samples: Scrape) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
+def test_the_evidence_of_a_tested_metric_shows_beside_what_is_needed(samples: Scrape) -> None:
+    async def main() -> None:
+        metrics = Metrics()
+        async with Simulation(random.Random(1), telemetry=metrics) as sim:
+            await rollout(sim, 20, "RolledBack", analysis=COMPARED)
+            key, found = (sim.app.namespace, sim.app.name), samples(metrics)
+            assert found["canary_evidence_needed", *key, "success-rate"] == pytest.approx(100)
+            assert found["canary_evidence", *key, "success-rate"] >= 100
+            assert ("canary_evidence", *key, "latency") not in found
+
+    run_virtual(main())
+
+
+@pytest.mark.usefixtures("quiet")
 def test_no_series_of_a_deleted_canary_stays(samples: Scrape) -> None:
     async def main() -> None:
         metrics = Metrics()
         async with Simulation(random.Random(1), telemetry=metrics) as sim:
-            await rollout(sim, 20, "RolledBack")
+            await rollout(sim, 20, "RolledBack", analysis=COMPARED)
             names = {family.name for family in FAMILIES if family.labels[:2] == CANARY}
             assert {name for name, *_ in samples(metrics)} >= names
             await sim.cluster.client.delete(CANARIES, sim.app.name, sim.app.namespace)

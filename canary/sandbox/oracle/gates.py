@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.state import State, WriteId
-from canary.sandbox.evidence import Answered, Evidence, Witness
+from canary.sandbox.evidence import Answered, Evidence, Witness, is_worse
 from canary.sandbox.oracle.endpoints import Endpoints
 from canary.sandbox.oracle.log import FASTEST, REQUEST, Broken, Write
 from canary.sandbox.oracle.splits import Split
@@ -88,7 +88,9 @@ class Gates:
             return
         plan, evidence = self.plan, Evidence(self.answers)
         heard = evidence.of(self._workload(previous), "", self.began, write.monotonic)
-        if not any(witness.breaks(plan) for witness in heard + self._of_stable(evidence, previous, write.monotonic)):
+        seen = heard + self._of_stable(evidence, previous, write.monotonic)
+        stable = evidence.of(self._serving(previous), "", self.began, write.monotonic)
+        if not any(witness.breaks(plan) for witness in seen) and not is_worse(plan, heard, stable):
             yield "S15", "rolled back for a breach that nobody has seen"
         since = max(before.moved, before.held)
         told = evidence.of(self._workload(previous), state.writer, since, write.monotonic)
@@ -106,6 +108,9 @@ class Gates:
         if previous.phase is not Phase.PROMOTING or workload is None:
             return []
         return evidence.of(workload, "", self.began, at)
+
+    def _serving(self, state: State) -> str:
+        return self.endpoints.workloads.get(state.serving, state.serving)
 
     def _workload(self, state: State) -> str:
         return self.endpoints.workloads.get(state.canary, state.canary)
