@@ -47,6 +47,11 @@ class Terminal:
         """One line of progress or of a problem."""
         print(line, file=self._err, flush=True)
 
+    def progress(self, text: str) -> None:
+        """How far something is, in place of what was said before, to somebody who watches; empty when it is done."""
+        if self._err.isatty():
+            print(f"\r\x1b[K{text}", end="", file=self._err, flush=True)
+
     def console(self) -> Console:
         """The terminal as rich draws on it."""
         from rich.console import Console

@@ -7,10 +7,9 @@ whose pods are ready and stay so; a metrics window ends once an interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,21 +19,15 @@ from canary.core.memory import Memory
 from canary.core.observed import Now, Observed, Side, Split
 from canary.core.phases import Phase
 from canary.core.plan import Plan
-from canary.core.window import Missing, Reading, Sample, SideReading, Sides, SourceFailure, Window
+from canary.core.window import Reading, SourceFailure, Window
 from canary.metrics.groups import BEFORE_SUBSCRIPTION, PROBE_AFTER
+from canary.simulate.ledger import Ledger, Source, joined
 
 EPOCH = 1_767_225_600.0
 """Unix seconds of second 0, unless the caller has another one."""
 _UID = "simulated"
 _MOST_WRITES = 16
 """Writes at one moment; more mean that the decision never comes to rest."""
-
-Source: TypeAlias = Callable[[float, float, int], Reading]
-"""What both sides answered from one second of the rollout to another, while the canary had that weight in percent.
-
-It is asked for each stretch of time once, in order, without a gap and without overlap: a window in which the weight has
-changed is asked for in parts.
-"""
 
 
 class Outcome(StrEnum):
@@ -124,15 +117,12 @@ class _Rollout:
     def __init__(self, plan: Plan, source: Source, epoch: float) -> None:
         self.at = 0.0
         self.wake_at = 0.0
-        self._plan, self._source, self._epoch = plan, source, epoch
+        self._plan, self._ledger, self._epoch = plan, Ledger(source), epoch
         services = (plan.stable, plan.canary)
         self._sides = {name: Side(name, ready=1, hashes=(name,), ready_at=epoch) for name in services}
         self._split: Split | None = None
         self._memory = Memory()
         self._moves: list[Move] = []
-        self._asked = 0.0
-        self._parts: list[Reading] = []
-        self._requests = self._failed = 0.0
 
     @property
     def _weight(self) -> int:
@@ -165,7 +155,7 @@ class _Rollout:
 
     def _apply(self, change: Change, now: Now) -> None:
         before, phase = self._weight, self._phase
-        self._ask(now.monotonic)
+        self._ledger.ask(now.monotonic, before)
         seq = self._split.state.seq if self._split is not None and self._split.state is not None else 0
         state = stamped(change, base_seq=seq, writer="simulated", attempt=1, epoch=1, wall=now.wall)
         self._split = Split("split", state, change.backends)
@@ -175,29 +165,20 @@ class _Rollout:
 
     def window(self, start: float, end: float) -> Reading:
         """The window that ends now, and has not been given before."""
-        self._ask(end)
-        parts, self._parts = self._parts, []
+        self._ledger.ask(end, self._weight)
+        parts = self._ledger.take()
         if start < 0.0:
             return Window(start, end, self._epoch + end, BEFORE_SUBSCRIPTION, BEFORE_SUBSCRIPTION)
-        if len(parts) == 1 and (isinstance(parts[0], SourceFailure) or parts[0].start <= start):
-            return parts[0]
-        return next((part for part in parts if isinstance(part, SourceFailure)), None) or _joined(
-            start, end, self._epoch + end, [part for part in parts if isinstance(part, Window)]
-        )
-
-    def _ask(self, until: float) -> None:
-        """What was answered since it was last asked for, at the weight that there was all the time."""
-        if until <= self._asked:
-            return
-        reading = self._source(self._asked, until, self._weight)
-        self._asked = until
-        self._parts.append(reading)
-        if isinstance(reading, Window) and isinstance(reading.canary, Sample):
-            self._requests += reading.canary.requests
-            self._failed += reading.canary.failure
+        failure = next((part for part in parts if isinstance(part, SourceFailure)), None)
+        if failure is not None or len(parts) == 1:
+            return failure or parts[0]
+        # The weight has changed within this window: it is never judged, and tells only that there is an answer.
+        windows = [part for part in parts if isinstance(part, Window)]
+        canary, stable = joined([part.canary for part in windows]), joined([part.stable for part in windows])
+        return Window(start, end, self._epoch + end, canary, stable)
 
     def played(self, at: float) -> Played:
-        self._ask(at)
+        self._ledger.ask(at, self._weight)
         state = self._split.state if self._split is not None else None
         outcome = {Phase.PROMOTED: Outcome.PROMOTED, Phase.ROLLED_BACK: Outcome.ROLLED_BACK}.get(self._phase)
         rejected = outcome is Outcome.ROLLED_BACK and state is not None
@@ -208,19 +189,9 @@ class _Rollout:
             words=state.note if rejected and state else last.words,
             seconds=at,
             moves=tuple(self._moves),
-            requests=self._requests,
-            failed=self._failed,
+            requests=self._ledger.requests,
+            failed=self._ledger.failed,
         )
 
 
-def _joined(start: float, end: float, wall_end: float, parts: list[Window]) -> Window:
-    """A window in which the weight has changed. It is never judged, and tells only that there were requests."""
-    sides = Sides(*(_sum([part.seen_by(None)[side] for part in parts]) for side in (0, 1)))
-    return Window(start, end, wall_end, sides.canary, sides.stable)
-
-
-def _sum(readings: list[SideReading]) -> SideReading:
-    samples = [reading for reading in readings if isinstance(reading, Sample)]
-    if not samples:
-        return next(iter(readings), Missing("nothing was asked for"))
-    return Sample(sum(sample.success for sample in samples), sum(sample.failure for sample in samples))
+__all__ = ["EPOCH", "Move", "NeverAtRest", "Outcome", "Played", "Source", "play", "playable"]

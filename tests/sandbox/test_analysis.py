@@ -12,12 +12,13 @@ from collections import Counter
 import pytest
 
 from canary.core.evidence import Counts, RateRatio
-from canary.sandbox.analysis.draws import geometric, poisson
 from canary.sandbox.analysis.kinds import kinds
 from canary.sandbox.analysis.measure import Always, Kind, Row, Seldom, Shown, Soon, play, row
 from canary.sandbox.analysis.page import lines, page, table
-from canary.sandbox.analysis.traffic import BURST, PODS, Traffic
+from canary.sandbox.analysis.traffic import Traffic
 from canary.sandbox.analysis.trial import Threshold, Watched
+from canary.simulate.clusters import BURST, Clusters
+from canary.simulate.draws import geometric, poisson
 
 DRAWS = 20_000
 
@@ -60,8 +61,8 @@ def test_traffic_has_its_shares_and_rates_whatever_the_clusters(clusters):
 
 def test_pods_in_trouble_fail_as_often_on_either_side():
     canary, stable = totals(Traffic(stable=0.0, canary=0.0, weights=(0.2,), windows=3600, bursts=6.0))
-    assert canary.bad == pytest.approx(0.2 * PODS * 6.0 * 10 * BURST, rel=0.2)
-    assert stable.bad == pytest.approx(0.8 * PODS * 6.0 * 10 * BURST, rel=0.2)
+    assert canary.bad == pytest.approx(0.2 * Clusters().pods * 6.0 * 10 * BURST, rel=0.2)
+    assert stable.bad == pytest.approx(0.8 * Clusters().pods * 6.0 * 10 * BURST, rel=0.2)
 
 
 def test_before_the_onset_and_in_an_outage_both_sides_are_alike():

@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from math import pi, sin
 
 from canary.core.evidence import Counts, WindowCounts
-from canary.sandbox.analysis.draws import geometric, poisson
-
-PODS = 10
-"""Pods of both sides together; each side has its share of them."""
-BURST = 20
-"""Failures of one pod in trouble, within one window."""
+from canary.simulate.clusters import Clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +56,6 @@ class Traffic:
         return (self.canary if start >= self.onset else self.stable), self.stable
 
     def _counts(self, rng: random.Random, requests: float, rate: float, share: float) -> Counts:
-        # Arrivals that are thinned by chance are two independent Poisson processes.
-        good, bad = poisson(rng, requests * (1.0 - rate)), poisson(rng, requests * rate / self.retries)
-        if self.scattered:
-            bad = sum(geometric(rng, self.retries) for _ in range(bad))
-        else:
-            bad *= self.retries
-        if self.bursts:
-            bad += BURST * poisson(rng, self.bursts * PODS * share * self.seconds / 3600.0)
+        clusters = Clusters(self.retries, self.scattered, self.bursts)
+        good, bad = clusters.counts(rng, requests, rate, clusters.pods * share * self.seconds)
         return Counts(float(good + bad), float(bad))
