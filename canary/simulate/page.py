@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
-from canary.simulate.plots import Line, cumulative, plot, stairs
+from canary.simulate.plots import Line, Point, cumulative, plot, stairs
 from canary.simulate.report import LEGEND, Report, plan_words, row, seconds, traffic_words
 from canary.simulate.tally import Tally
 
@@ -55,28 +55,35 @@ def _tables(report: Report) -> Iterator[str]:
 
 def _plots(report: Report) -> Iterator[str]:
     healthy = [tally for tally in report.tallies if tally.healthy]
+    bad = [tally for tally in report.tallies if not tally.healthy]
     many = len(report.players) > 1
-    yield plot("Weight of a typical healthy rollout", [_weights(tally, many) for tally in healthy], seconds)
-    for kind in dict.fromkeys(tally.kind for tally in report.tallies if not tally.healthy):
-        alike = [tally for tally in report.tallies if tally.kind == kind]
-        yield plot(f"Weight of a typical rollout, {kind}", [_weights(tally, many) for tally in alike], seconds)
-    yield plot(
-        "Healthy releases that are promoted, by time",
-        [Line(tally.player, cumulative(tally.promotions, tally.rollouts)) for tally in healthy],
-        seconds,
-    )
-    delays = [tally for tally in report.tallies if not tally.healthy and tally.delays]
-    yield plot(
-        "Regressions that are rolled back, by time from when they began",
-        [Line(_name(tally, many), cumulative(tally.delays, tally.rollouts)) for tally in delays],
-        seconds,
-    )
+    yield _plot("Weight of a typical healthy rollout", [(tally.player, _weights(tally)) for tally in healthy])
+    for what, alike in _groups(bad, many):
+        lines = [(_name(tally, many), _weights(tally)) for tally in alike]
+        yield _plot(f"Weight of a typical bad rollout{what}", lines)
+    promoted = [(tally.player, cumulative(tally.promotions, tally.rollouts)) for tally in healthy]
+    yield _plot("Healthy releases that are promoted, by time", promoted)
+    for what, alike in _groups(bad, many):
+        lines = [(_name(tally, many), cumulative(tally.delays, tally.rollouts)) for tally in alike]
+        yield _plot(f"Regressions that are rolled back, by time from when they began{what}", lines)
 
 
-def _weights(tally: Tally, many: bool) -> Line:
-    points = [(move.at, float(move.weight)) for move in tally.typical]
-    return Line(tally.player if many else tally.kind, stairs([(0.0, 0.0), *points]))
+def _plot(title: str, lines: Sequence[tuple[str, Sequence[Point]]]) -> str:
+    return plot(title, [Line(name, points) for name, points in lines], seconds)
+
+
+def _groups(tallies: list[Tally], many: bool) -> Iterator[tuple[str, list[Tally]]]:
+    """What is shown in one plot: everything, or one kind of all players."""
+    if not many:
+        yield "", tallies
+        return
+    for kind in dict.fromkeys(tally.kind for tally in tallies):
+        yield f" ({kind})", [tally for tally in tallies if tally.kind == kind]
+
+
+def _weights(tally: Tally) -> list[Point]:
+    return stairs([(0.0, 0.0), *((move.at, float(move.weight)) for move in tally.typical)])
 
 
 def _name(tally: Tally, many: bool) -> str:
-    return f"{tally.player}, {tally.kind}" if many else tally.kind
+    return tally.player if many else tally.kind

@@ -111,8 +111,8 @@ def test_the_page_is_whole_and_asks_for_nothing(report: Report, parsed: Page) ->
 
 def test_the_page_shows_tables_and_plots(parsed: Page) -> None:
     assert parsed.tags.count("table") == 4
-    # Weights of the healthy and of two kinds of bad rollouts, durations, delays.
-    assert parsed.tags.count("svg") == 5
+    # Weights and times, each of the healthy and of two kinds of bad rollouts.
+    assert parsed.tags.count("svg") == 6
     assert "a <shop> & more: 8 rollouts of each kind" in parsed.text
 
 
