@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import floor
 from typing import Protocol
 
+import msgspec
+
 from canary.core.plan import Plan
 from canary.metrics.groups import MAX_JITTER
 from canary.simulate.argo import argo_of
@@ -91,9 +93,12 @@ PEERS = ("flagger", "argo")
 def players_of(plan: Plan, compared: Sequence[str] = ()) -> tuple[Player, ...]:
     """The decision, and each of `compared`, which are among `PEERS`.
 
+    There is one kind of caller: a metric of one of them is judged by the requests of all.
     Flagger keeps a weight for one interval and looks once in it, so it gets the plan twice: with the plan's pace, and
     with its window as interval.
     """
+    limits = tuple(msgspec.structs.replace(limit, peer=None) for limit in plan.limits)
+    plan = msgspec.structs.replace(plan, limits=limits)
     found = [Player("canary", Controller(plan))]
     if "flagger" in compared:
         paced, quick = flagger_of(plan), flagger_of(plan, interval=plan.interval)

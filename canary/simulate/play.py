@@ -14,13 +14,13 @@ from typing import NamedTuple
 import msgspec
 
 from canary.core.decide import evaluate
-from canary.core.decision import Change, stamped
+from canary.core.decision import Change, Outlook, stamped
 from canary.core.memory import Memory
 from canary.core.observed import Now, Observed, Side, Split
 from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.window import Reading, SourceFailure, Window
-from canary.metrics.groups import BEFORE_SUBSCRIPTION, PROBE_AFTER
+from canary.metrics.groups import PROBE_AFTER
 from canary.simulate.ledger import Ledger, Source, joined
 
 EPOCH = 1_767_225_600.0
@@ -48,7 +48,10 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How a rollout went. `seconds` is when it ended; `requests` and `failed` are those that the canary got."""
+    """How a rollout went: why it ended, or what an unfinished one waits for, in a word and a sentence.
+
+    `seconds` is when it ended; `requests` and `failed` are those that the canary got.
+    """
 
     outcome: Outcome
     reason: str
@@ -123,6 +126,7 @@ class _Rollout:
         self._split: Split | None = None
         self._memory = Memory()
         self._moves: list[Move] = []
+        self._outlook: Outlook | None = None
 
     @property
     def _weight(self) -> int:
@@ -145,6 +149,7 @@ class _Rollout:
             observed = Observed(_UID, self._plan, last_plan=self._plan, split=self._split, sides=self._sides, live=True)
             self._memory, decision = evaluate(observed, self._memory, readings, now)
             if decision.change is None:
+                self._outlook = decision.outlook
                 self.wake_at = decision.wake_at if decision.wake_at is not None else float("inf")
                 return
             self._apply(decision.change, now)
@@ -167,8 +172,6 @@ class _Rollout:
         """The window that ends now, and has not been given before."""
         self._ledger.ask(end, self._weight)
         parts = self._ledger.take()
-        if start < 0.0:
-            return Window(start, end, self._epoch + end, BEFORE_SUBSCRIPTION, BEFORE_SUBSCRIPTION)
         failure = next((part for part in parts if isinstance(part, SourceFailure)), None)
         if failure is not None or len(parts) == 1:
             return failure or parts[0]
@@ -179,19 +182,25 @@ class _Rollout:
 
     def played(self, at: float) -> Played:
         self._ledger.ask(at, self._weight)
-        state = self._split.state if self._split is not None else None
         outcome = {Phase.PROMOTED: Outcome.PROMOTED, Phase.ROLLED_BACK: Outcome.ROLLED_BACK}.get(self._phase)
-        rejected = outcome is Outcome.ROLLED_BACK and state is not None
-        last = self._moves[-1] if self._moves else Move(0.0, 0, "", "")
+        reason, words = self._why(outcome)
         return Played(
             outcome=outcome or Outcome.UNFINISHED,
-            reason=state.reason if rejected and state else last.reason,
-            words=state.note if rejected and state else last.words,
+            reason=reason,
+            words=words,
             seconds=at,
             moves=tuple(self._moves),
             requests=self._ledger.requests,
             failed=self._ledger.failed,
         )
+
+    def _why(self, outcome: Outcome | None) -> tuple[str, str]:
+        state = self._split.state if self._split is not None else None
+        if outcome is None or state is None:
+            return (self._outlook.reason, self._outlook.message) if self._outlook else ("", "")
+        if outcome is Outcome.ROLLED_BACK:
+            return state.reason, state.note
+        return self._moves[-1].reason, self._moves[-1].words
 
 
 __all__ = ["EPOCH", "Move", "NeverAtRest", "Outcome", "Played", "Source", "play", "playable"]

@@ -132,7 +132,7 @@ def _remarks(tally: Tally, horizon: float) -> Iterator[str]:
     unfinished = tally.ends.get("Unfinished", 0)
     if unfinished:
         reason = next(iter(tally.reasons), "")
-        yield from _wrapped(f"{tally.kind}: {unfinished} unfinished after {seconds(horizon)}; at last: {reason}")
+        yield from _wrapped(f"{tally.kind}: {unfinished} unfinished after {seconds(horizon)}, most of them: {reason}")
 
 
 def _wrapped(text: str, indent: str = "  ", width: int = 79) -> Iterator[str]:

@@ -21,8 +21,9 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """`ends` are by outcome, `reasons` of the unfinished ones. Times are seconds; `failed` counts the canary's
-    requests. `found` are the rollbacks that a regression caused; all rollbacks of a healthy release are false."""
+    """`ends` are by outcome, `reasons` what the unfinished ones wait for. `found` are the rollbacks that a regression
+    caused; all of a healthy release are false. Times are seconds; `failed` counts the canary's requests.
+    """
 
     player: str
     kind: str
@@ -63,7 +64,7 @@ def spread(values: Sequence[float]) -> Spread | None:
 def tally(case: Case, ended: Sequence[Ended]) -> Tally:
     """Of one rollout at least."""
     played = [each.played for each in ended]
-    unfinished = [each.words for each in played if each.outcome is Outcome.UNFINISHED]
+    unfinished = [each.reason for each in played if each.outcome is Outcome.UNFINISHED]
     return Tally(
         player=case.player.name,
         kind=case.regression.name,

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from canary.core.plan import Limit, Stage
+from canary.core.window import Peer
 from canary.simulate.campaign import Case, Ended, Player, campaign, cases_of, horizon_of, players_of
 from canary.simulate.play import Move, Outcome, Played
 from canary.simulate.scenario import parse_scenario
@@ -60,6 +61,13 @@ def test_a_plan_has_time_to_end() -> None:
     assert Outcome.UNFINISHED not in ends
 
 
+def test_a_metric_of_one_caller_is_judged_by_the_requests_of_all() -> None:
+    plan = make_plan(limits=(Limit("success-rate", 98.0, peer=Peer("Deployment", "web")),))
+    cases = cases_of(plan, parse_scenario({"regression": "20%"}), players_of(plan), seed=1, horizon=horizon_of(plan))
+    ends = {case.regression.name: {ended.played.outcome for ended in found} for case, found in campaign(cases, 3)}
+    assert ends == {"healthy": {Outcome.PROMOTED}, "20% errors": {Outcome.ROLLED_BACK}}
+
+
 def make_case(regression: Regression) -> Case:
     return Case(Player("canary", players_of(PLAN)[0].rules), Traffic(), regression, Needs(), 3600.0, 1)
 
@@ -89,7 +97,7 @@ def test_a_rollback_before_the_onset_detects_nothing() -> None:
     found = tally(make_case(Regression("bad", errors=0.5)), ended)
     assert (found.counted, found.rolled_back, found.ends) == (2, 3, {"RolledBack": 3, "Unfinished": 1})
     assert (found.delays, found.failed) == ((10.0, 30.0), (1.0, 3.0, 5.0, 9.0))
-    assert found.reasons == {"why": 1}
+    assert found.reasons == {"Unfinished": 1}
     assert found.interval.low < 0.5 < found.interval.high
 
 

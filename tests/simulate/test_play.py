@@ -42,6 +42,7 @@ def test_a_false_rollback_before_the_onset_detected_nothing() -> None:
 def test_a_source_that_fails_holds_the_rollout_until_the_horizon() -> None:
     played = play(make_plan(), failing, horizon=600.0)
     assert (played.outcome, played.seconds, played.requests) == (Outcome.UNFINISHED, 600.0, 0.0)
+    assert (played.reason, played.words) == ("MetricsUnavailable", "connection refused")
 
 
 def test_the_source_is_asked_for_every_moment_once_with_the_weight_of_it() -> None:
