@@ -7,9 +7,10 @@ whose pods are ready and stay so; a metrics window ends once an interval.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -19,6 +20,7 @@ from canary.core.memory import Memory
 from canary.core.observed import Now, Observed, Side, Split
 from canary.core.phases import Phase
 from canary.core.plan import Plan
+from canary.core.verdict import Judged
 from canary.core.window import Reading, SourceFailure, Window
 from canary.metrics.groups import PROBE_AFTER
 from canary.simulate.ledger import Ledger, Source, joined
@@ -28,6 +30,10 @@ EPOCH = 1_767_225_600.0
 _UID = "simulated"
 _MOST_WRITES = 16
 """Writes at one moment; more mean that the decision never comes to rest."""
+
+
+Watch: TypeAlias = Callable[[int, Reading, Judged | None], None]
+"""Is told of each window that ended: the weight in percent until then, what was read, and what was made of it."""
 
 
 class Outcome(StrEnum):
@@ -91,7 +97,15 @@ def playable(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, stages=stages, target="", suspend=False)
 
 
-def play(plan: Plan, source: Source, *, horizon: float, delay: float = 0.0, epoch: float = EPOCH) -> Played:
+def play(
+    plan: Plan,
+    source: Source,
+    *,
+    horizon: float,
+    delay: float = 0.0,
+    epoch: float = EPOCH,
+    watch: Watch = lambda *_: None,
+) -> Played:
     """One rollout from the moment at which the canary's pods are ready.
 
     The first window ends one interval and `delay` seconds after that, as in `canary.metrics.groups`; at second
@@ -108,7 +122,7 @@ def play(plan: Plan, source: Source, *, horizon: float, delay: float = 0.0, epoc
             return rollout.played(horizon)
         if at == end:
             answers += 1
-            rollout.look(at, rollout.window(end - plan.interval, end))
+            watch(*rollout.close(end - plan.interval, end))
         else:
             rollout.look(at)
     return rollout.played(rollout.at)
@@ -141,20 +155,27 @@ class _Rollout:
     def ended(self) -> bool:
         return self._phase in (Phase.PROMOTED, Phase.ROLLED_BACK)
 
-    def look(self, at: float, *readings: Reading) -> None:
-        """Evaluates until nothing is written any more."""
-        self.at = at
+    def close(self, start: float, end: float) -> tuple[int, Reading, Judged | None]:
+        """A window ends, and is looked at; returns what a `Watch` is told."""
+        weight, reading = self._weight, self.window(start, end)
+        return weight, reading, self.look(end, reading)
+
+    def look(self, at: float, *readings: Reading) -> Judged | None:
+        """Evaluates until nothing is written any more; returns what was made of a window, where it was judged."""
+        self.at, judged = at, None
         now = Now(at, self._epoch + at)
         for _ in range(_MOST_WRITES):
             observed = Observed(_UID, self._plan, last_plan=self._plan, split=self._split, sides=self._sides, live=True)
             self._memory, decision = evaluate(observed, self._memory, readings, now)
+            if readings:
+                judged = next((each for each in _verdicts(self._memory) if each.end == at), None)
             if decision.change is None:
                 self._outlook = decision.outlook
                 self.wake_at = decision.wake_at if decision.wake_at is not None else float("inf")
-                return
+                return judged
             self._apply(decision.change, now)
             if self.ended:
-                return
+                return judged
             readings = ()
         raise NeverAtRest(f"{_MOST_WRITES} writes at second {at}: {self._moves[-1]}")
 
@@ -203,4 +224,9 @@ class _Rollout:
         return self._moves[-1].reason, self._moves[-1].words
 
 
-__all__ = ["EPOCH", "Move", "NeverAtRest", "Outcome", "Played", "Source", "play", "playable"]
+def _verdicts(memory: Memory) -> tuple[Judged, ...]:
+    """The newest ones: within warm-up a severe breach is counted, and nothing else kept."""
+    return (*memory.pending[-1:], *((memory.latest,) if memory.latest is not None else ()))
+
+
+__all__ = ["EPOCH", "Move", "NeverAtRest", "Outcome", "Played", "Source", "Watch", "play", "playable"]

@@ -12,7 +12,7 @@ from canary.metrics.prometheus import pattern, promql
 from canary.metrics.prometheus.counters import LOOKBACK
 from canary.metrics.prometheus.ends import Narrowed, selection
 from canary.metrics.prometheus.pack import End, Kind, Pack, View
-from canary.metrics.prometheus.promql import NoLabelValue, PromQL
+from canary.metrics.prometheus.promql import Matcher, NoLabelValue, PromQL
 from canary.metrics.prometheus.question import Unanswerable
 from canary.metrics.source import Asked, SourceError
 
@@ -24,12 +24,14 @@ DATE = 1.0
 
 class Samples(NamedTuple):
     """`counts` answers samples as they were scraped, longer ago than the window; `buckets`, empty for a pack without
-    latency, how much each bucket of a workload's histogram grew. `name` reads in the labels of both whose they are.
+    latency, how much each bucket of a workload's histogram grew. `name` reads in the labels of both whose they are, and
+    `matchers` chose the series.
     """
 
     counts: PromQL
     buckets: PromQL | None
     name: Callable[[Mapping[str, str]], str]
+    matchers: tuple[Matcher, ...] = ()
 
 
 def samples(pack: Pack, asked: Asked, scrape: float) -> Samples:
@@ -51,7 +53,7 @@ def samples(pack: Pack, asked: Asked, scrape: float) -> Samples:
     if pack.latency is not None:
         grown = promql.increase(promql.selector(pack.latency.metric, matchers, asked.seconds))
         buckets = promql.sum_by(["le", view.destination.names[kind].label], grown)
-    return Samples(counts, buckets, _name(view.destination, wanted))
+    return Samples(counts, buckets, _name(view.destination, wanted), tuple(matchers))
 
 
 def _received(pack: Pack, kind: str) -> View:

@@ -1,0 +1,1 @@
+"""Past releases as a source of windows: what was recorded, read from a file or from Prometheus, and played again."""
