@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Their order is that of the help.
-from canary.cli import commands, local, offline, servers  # noqa: F401
+from canary.cli import commands, local, offline, past, servers  # noqa: F401
 from canary.cli.registry import app
 
 __all__ = ["app"]

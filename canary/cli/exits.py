@@ -19,8 +19,8 @@ class Exit(IntEnum):
 
     REACHED = 0, "Done; `wait`: the goal is reached."
     ERROR = 1, "The command was used wrongly or cannot apply, or the API failed."
-    FAILED = 2, "`wait`: the rollout was rolled back, or is stalled, or ended otherwise than waited for."
-    TIMEOUT = 3, "`wait`, `--wait`: the time is over."
+    FAILED = 2, "`wait`, `replay`: the rollout was rolled back; `wait`: it is stalled, or ended otherwise."
+    TIMEOUT = 3, "`wait`, `--wait`: the time is over; `replay`: the record ends before the decision."
     NOT_FOUND = 4, "There is no such Canary, or it was deleted meanwhile."
     FORBIDDEN = 5, "The API server does not allow it."
     SUPERSEDED = 6, "`wait --revision`: another revision has taken its place."

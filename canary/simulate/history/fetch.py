@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from canary.core.window import Peer
 from canary.kube.errors import Ambiguous
 from canary.metrics.prometheus import promql
+from canary.metrics.prometheus.counters import SCRAPES
 from canary.metrics.prometheus.pack import Pack
 from canary.metrics.prometheus.prometheus import Point, Prometheus, PrometheusError, Result, Series
 from canary.metrics.prometheus.promql import Matcher
@@ -52,7 +53,7 @@ async def read_prometheus(
     unseen = [f"no request of {peer.kind} {peer.name} was recorded" for peer in silent]
     if not whole.stable.stretches:
         unseen.append(f"nothing was recorded of stable: no {whose.kind} {', '.join(whose.stable)}")
-    return Record(title, whole, edges, notes=tuple(unseen))
+    return Record(title, whole, edges, notes=tuple(unseen), looks=SCRAPES)
 
 
 def _refuse_empty(whole: Tracks, pack: Pack, whose: Whose, start: float, end: float) -> None:

@@ -101,9 +101,9 @@ class Tracks(NamedTuple):
 class Record:
     """All that is known of a past release.
 
-    `title` says in words where it comes from. `weights` are the canary's weights in percent at Unix seconds, ascending,
-    where somebody has recorded them. `edges` are the requests of one peer each. `notes` are sentences about what was
-    found odd.
+    `title` says in words where it comes from, `looks` how many looks at the counters a window needs. `weights` are the
+    canary's weights in percent at Unix seconds, ascending, where somebody has recorded them. `edges` are the requests
+    of one peer each. `notes` are sentences about what was found odd.
     """
 
     title: str
@@ -111,6 +111,7 @@ class Record:
     edges: Mapping[Peer, Tracks] = field(default_factory=dict)
     weights: tuple[tuple[float, float], ...] = ()
     notes: tuple[str, ...] = ()
+    looks: int = 1
 
     @property
     def step(self) -> float:

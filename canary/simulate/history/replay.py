@@ -8,14 +8,17 @@ requests where it would have had fewer, and those that there are where it would 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from canary.api.duration import format_duration
-from canary.core.plan import Plan
-from canary.core.verdict import Judged, Verdict
+from canary.core.plan import Limit, Plan
+from canary.core.verdict import Judged, Pool, Verdict, judge
 from canary.core.window import Reading, Sample, SideReading, Sides, Window
+from canary.metrics.groups import PROBE_AFTER
 from canary.simulate.history.record import HistoryError, Record, Tracks, rfc3339
+from canary.simulate.history.seen import Level, levels
 from canary.simulate.history.thinning import Pick, requests_of, same_weight, shares, thinned
 from canary.simulate.play import Outcome, Played, play
 
@@ -38,20 +41,27 @@ class Looked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """`epoch` is the Unix time of second 0, `served` from when to when the recorded canary had requests."""
+    """`epoch` is the Unix time of second 0, `served` from when to when the recorded canary had requests.
+
+    `seen` are the weights that the record shows. `later` is the first breached window of the record after the play has
+    promoted the release. `thinned` says that some counts are less than the recorded ones, `short` that at some weight
+    of the plan there were fewer than it would have had.
+    """
 
     record: Record
     epoch: float
     served: tuple[float, float]
     played: Played
     windows: tuple[Looked, ...]
+    seen: tuple[Level, ...]
+    later: Looked | None
     thinned: bool
     short: bool
 
     @property
     def first_bad(self) -> Looked | None:
         """The first window that was judged a breach."""
-        return next((each for each in self.windows if each.judged and each.judged.verdict is Verdict.BREACH), None)
+        return next(filter(_breached, self.windows), None)
 
     @property
     def detected_after(self) -> float | None:
@@ -68,13 +78,9 @@ def replay(plan: Plan, record: Record, pick: Pick | None) -> Replayed:
     served = record.whole.canary.served
     if served is None:
         raise HistoryError(f"the canary answered no request in {record.title}")
-    if plan.interval < record.step * 0.99:
-        raise HistoryError(
-            f"analysis.interval is {format_duration(plan.interval)}, and the record has one look each "
-            f"{format_duration(record.step)}: a window would have nothing in it. Record more often, or replay a copy "
-            "of the Canary with a longer interval"
-        )
-    lead = max(plan.warmup, plan.interval)
+    _refuse_unreadable(plan, record)
+    answered = min(plan.interval, PROBE_AFTER)
+    lead = max(plan.warmup, answered)
     epoch = served[0] - lead
     horizon = served[1] - epoch
     if horizon / plan.interval > MOST_WINDOWS:
@@ -89,9 +95,57 @@ def replay(plan: Plan, record: Record, pick: Pick | None) -> Replayed:
         if isinstance(reading, Window):
             looked.append(Looked(reading.start, reading.end, weight, reading.seen_by(None), judged, source.seen))
 
-    # The windows end where those of the record do, whatever the warm-up.
-    played = play(plan, source, horizon=horizon, delay=lead % plan.interval, epoch=epoch, watch=watch)
-    return Replayed(record, epoch, served, played, tuple(looked), source.thinned, source.short)
+    # One window ends where the first weight comes, so that whole windows follow, whatever the warm-up.
+    delay = (lead - answered) % plan.interval
+    played = play(plan, source, horizon=horizon, delay=delay, epoch=epoch, watch=watch)
+    rest = tuple(_as_recorded(plan, record, epoch, lead, horizon))
+    later = None
+    if played.outcome is Outcome.PROMOTED:
+        later = next((each for each in rest if each.start >= played.seconds and _breached(each)), None)
+    seen = levels((epoch + each.start, each.seen) for each in rest if each.seen is not None)
+    return Replayed(record, epoch, served, played, tuple(looked), seen, later, source.thinned, source.short)
+
+
+def _as_recorded(plan: Plan, record: Record, epoch: float, start: float, horizon: float) -> Iterator[Looked]:
+    """Each window of the record by itself, judged by the plain limits."""
+    source = _Recorded(record, epoch, None)
+    while start + plan.interval <= horizon:
+        window = source(start, start + plan.interval, 100)
+        yield Looked(start, start + plan.interval, 100, window.seen_by(None), judge(plan, window, Pool()), source.seen)
+        start += plan.interval
+
+
+def _breached(looked: Looked) -> bool:
+    return looked.judged is not None and looked.judged.verdict is Verdict.BREACH
+
+
+def _refuse_unreadable(plan: Plan, record: Record) -> None:
+    """Raises `HistoryError` for what this plan asks of a window, and no window of the record has."""
+    if plan.interval < 0.99 * record.looks * record.step:
+        looks = "one look" if record.looks == 1 else f"{record.looks} looks"
+        raise HistoryError(
+            f"analysis.interval is {format_duration(plan.interval)}, and a window needs {looks} at the counters, which "
+            f"were recorded each {format_duration(record.step)}: record more often, or replay a copy of the Canary "
+            "with a longer interval"
+        )
+    for limit in plan.limits:
+        lacks = _lacks(limit, record)
+        if lacks:
+            raise HistoryError(
+                f"metric {limit.name} cannot be read: the record {lacks}; leave it out with --without {limit.name}"
+            )
+
+
+def _lacks(limit: Limit, record: Record) -> str:
+    if limit.peer is not None and limit.peer not in record.edges:
+        return "does not say who sent a request, which `from` asks for"
+    canary = record.whole.canary if limit.peer is None else record.edges[limit.peer].canary
+    samples = [stretch.reading for stretch in canary.stretches if isinstance(stretch.reading, Sample)]
+    if limit.quantile and not any(limit.quantile in sample.latency or sample.histogram for sample in samples):
+        return f"has no {limit.quantile} latency of the canary"
+    if limit.slower_than and not any(sample.histogram for sample in samples):
+        return "has no histogram of the canary, which `slowerThan` needs"
+    return ""
 
 
 class _Recorded:
@@ -106,7 +160,7 @@ class _Recorded:
         self.thinned = self.short = False
         self.seen: float | None = None
 
-    def __call__(self, start: float, end: float, weight: int) -> Reading:
+    def __call__(self, start: float, end: float, weight: int) -> Window:
         sides, since = self._between(self._record.whole, start, end)
         recorded = self._weight(sides, end)
         self.seen = None if recorded is None else 100.0 * recorded

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from math import exp, floor, lgamma, log, sqrt
+from math import floor, sqrt
 from typing import Protocol
 
 from canary.core.window import Bucket, Missing, Sample, SideReading, Sides
 from canary.metrics.source import NO_REQUESTS
+from canary.simulate.draws import binomial
 
 CHANCE = 2.0
 """So many standard deviations a share of requests may be off a weight, and still be that weight."""
@@ -46,36 +47,6 @@ class Drawn:
 
     def __call__(self, what: str, count: float, share: float) -> float:
         return float(binomial(self.rng, round(count), share))
-
-
-def binomial(rng: random.Random, count: int, share: float) -> int:
-    """How many of `count` independent events happen, each with probability `share`.
-
-    By inversion from the mode outwards: about as many steps as the distribution is wide.
-    """
-    if count <= 0 or share <= 0.0:
-        return 0
-    if share >= 1.0:
-        return count
-    odds = share / (1.0 - share)
-    low = high = min(count, int((count + 1) * share))
-    below = above = exp(
-        lgamma(count + 1) - lgamma(high + 1) - lgamma(count - high + 1)
-        + high * log(share) + (count - high) * log(1.0 - share)
-    )  # fmt: skip
-    left = rng.random() - below
-    while left > 0.0 and (low > 0 or high < count):
-        down = below * low / ((count - low + 1) * odds) if low > 0 else 0.0
-        up = above * (count - high) * odds / (high + 1) if high < count else 0.0
-        if down == up == 0.0:
-            break
-        if down >= up:
-            low, below, left, found = low - 1, down, left - down, low - 1
-        else:
-            high, above, left, found = high + 1, up, left - up, high + 1
-        if left <= 0.0:
-            return found
-    return int((count + 1) * share)
 
 
 def shares(weight: float, recorded: float) -> tuple[float, float]:
