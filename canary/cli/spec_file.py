@@ -40,8 +40,8 @@ def spec_in(path: str) -> SpecFile:
     if found[0].get("apiVersion") != API_VERSION:
         raise Failure(f"-f {path}: the Canary's apiVersion must be {API_VERSION}, not {found[0].get('apiVersion')}")
     metadata = found[0].get("metadata")
-    named = {key: str(metadata.get(key) or "") for key in ("name", "namespace")} if isinstance(metadata, dict) else {}
-    meta = ObjectMeta(**named)
+    known = metadata if isinstance(metadata, dict) else {}
+    meta = ObjectMeta(name=str(known.get("name") or ""), namespace=str(known.get("namespace") or ""))
     try:
         spec = load_spec(Canary(meta, msgspec.Raw(msgspec.json.encode(found[0].get("spec") or {}))))
     except (InvalidSpec, msgspec.MsgspecError, TypeError, ValueError) as error:
