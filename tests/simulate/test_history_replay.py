@@ -46,8 +46,8 @@ def moves(found: Replayed) -> list[tuple[float, int]]:
 def test_a_worked_example() -> None:
     """Rows of 15 s. The canary has 10 % from 12:00:45 on, and fails a fifth of its requests from 12:02:45 on.
 
-    The plan holds 10 % for a minute and 50 % for four, with windows of 30 s; 3 breached windows end it. Its first weight
-    comes with the canary's first request, 12:00:45, and its pods were ready a warm-up earlier, 11:59:45.
+    The plan holds 10 % for a minute and 50 % for four, with windows of 30 s; 3 breached windows end it. Its first
+    weight comes with the canary's first request, 12:00:45, and its pods were ready a warm-up earlier, 11:59:45.
     The window to 12:01:15 touches the weight change. That to 12:01:45 is Healthy, the hold is over: 50 %.
     The window to 12:02:15 touches the change. That to 12:02:45 is Healthy.
     The windows to 12:03:15, 12:03:45 and 12:04:15 are Breaches, with 60 of 300 failed in each: weight 0 at 12:04:15.

@@ -27,6 +27,8 @@ CHUNK = 1800.0
 """Seconds of samples in one query; less where Prometheus cannot give so many at once."""
 LEAST = 60.0
 """Seconds that one query asks for at least."""
+BEFORE = 120.0
+"""Seconds before a time in which a scrape is looked for, from which on its first requests are counted."""
 LONGEST = 31 * 86400.0
 """Seconds that are read at most."""
 TIMEOUT = 30.0
@@ -53,7 +55,7 @@ async def read_prometheus(
     unseen = [f"no request of {peer.kind} {peer.name} was recorded" for peer in silent]
     if not whole.stable.stretches:
         unseen.append(f"nothing was recorded of stable: no {whose.kind} {', '.join(whose.stable)}")
-    return Record(title, whole, edges, notes=tuple(unseen), looks=SCRAPES)
+    return Record(title, whole, edges, notes=tuple(unseen), looks=SCRAPES).cut(start, end)
 
 
 def _refuse_empty(whole: Tracks, pack: Pack, whose: Whose, start: float, end: float) -> None:
@@ -86,12 +88,12 @@ class _Fetching:
     async def _series(self, metric: str, matchers: Sequence[Matcher]) -> list[Series]:
         """Every series of the metric, with all its samples of the whole time."""
         found: dict[frozenset[tuple[str, str]], list[Point]] = {}
-        begin = self._start
+        begin = self._start - BEFORE
         while begin < self._end:
             end = min(begin + self._chunk, self._end)
             answer = await self._query(metric, matchers, begin, end)
             if answer is None:
-                self._chunk /= 2
+                self._chunk = (end - begin) / 2
                 continue
             for labels, points in answer.series:
                 kept = found.setdefault(frozenset(labels.items()), [])
@@ -108,7 +110,7 @@ class _Fetching:
         except PrometheusError as error:
             # 422: more samples than the server loads for a query. Ambiguous: the answer was too long, or came too late.
             too_many = error.code == 422 or isinstance(error.__cause__, Ambiguous)
-            if too_many and self._chunk / 2 >= LEAST:
+            if too_many and (end - begin) / 2 >= LEAST:
                 return None
             raise HistoryError(f"{error} (asked for the samples up to {clock(end)})") from error
         lacking = [words for words in answer.warnings if not words.startswith("PromQL info")]
