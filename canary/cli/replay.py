@@ -17,7 +17,7 @@ from canary.cli.exits import Exit, Failure
 from canary.cli.flags import Flags
 from canary.cli.packs import pack_of
 from canary.cli.replayed import as_document, lines
-from canary.cli.spec_file import SpecFile, spec_in
+from canary.cli.spec_file import SpecFile, canary_in
 from canary.cli.terminal import Terminal
 from canary.core.plan import Plan, plan_of
 from canary.core.window import Peer
@@ -63,7 +63,7 @@ def run(flags: Flags, options: Options, terminal: Terminal) -> int:
         raise Failure("what was recorded? Name either --metrics FILE or --prometheus URL")
     if options.as_recorded and options.seed is not None:
         raise Failure("--as-recorded draws nothing, so --seed has no meaning beside it")
-    found = spec_in(options.file)
+    found = canary_in(options.file)
     plan = _judged_without(plan_of(found.spec), options.without)
     try:
         record = _record(flags, options, found, plan)
@@ -76,7 +76,7 @@ def run(flags: Flags, options: Options, terminal: Terminal) -> int:
 
 
 def _print(found: SpecFile, replayed: Replayed, options: Options, terminal: Terminal) -> None:
-    title = "/".join(filter(None, (found.namespace, found.name))) or options.file
+    title = "/".join(filter(None, (found.namespace, found.name)))
     if options.output:
         terminal.write(document(as_document(title, replayed), options.output))
         return

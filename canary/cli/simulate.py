@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import msgspec
-import yaml
 from rich.text import Text
 
-from canary.api.canary import Canary, CanarySpec
 from canary.api.duration import parse_duration
-from canary.api.meta import ObjectMeta
-from canary.api.validation import InvalidSpec, load_spec
 from canary.cli.document import document
 from canary.cli.exits import Exit, Failure
+from canary.cli.spec_file import canary_in, documents_in
 from canary.cli.terminal import Terminal
 from canary.core.plan import plan_of
 from canary.simulate.campaign import PEERS, campaign, cases_of, horizon_of, players_of
@@ -45,7 +38,7 @@ class Options:
 
 def simulate(terminal: Terminal, options: Options) -> int:
     """Plays the rollouts and shows what they came to. Raises `Failure`."""
-    name, spec = canary_in(options.file)
+    name, spec, _ = canary_in(options.file)
     unknown = [peer for peer in options.compare if peer not in PEERS]
     if unknown:
         raise Failure(f"--compare: {unknown[0]!r} is none of {', '.join(PEERS)}")
@@ -70,37 +63,13 @@ def simulate(terminal: Terminal, options: Options) -> int:
     return Exit.REACHED
 
 
-def canary_in(path: str) -> tuple[str, CanarySpec]:
-    """Name and spec of the one Canary in a YAML file, `-` for standard input. Raises `Failure` with what is wrong."""
-    found = [each for each in _documents(path) if isinstance(each, Mapping) and each.get("kind") == "Canary"]
-    if len(found) != 1:
-        raise Failure(f"{path}: must hold one object of kind Canary, and holds {len(found)}")
-    metadata = found[0].get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    try:
-        spec = msgspec.Raw(msgspec.json.encode(found[0].get("spec")))
-        return str(name or "canary"), load_spec(Canary(ObjectMeta(), spec))
-    except (InvalidSpec, TypeError) as error:
-        raise Failure(f"{path}: {error}") from None
-
-
-def _documents(path: str) -> list[Any]:
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-        return list(yaml.safe_load_all(text))
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Failure(f"{path}: not YAML: {error}") from error
-
-
 def _scenario(options: Options) -> Scenario:
     """The fields of the file, and over them those that were typed."""
     try:
         typed = {name: value for name, value in options.fields.items() if value not in (None, False, [])}
         if not options.scenario:
             return parse_scenario(typed, "--")
-        documents = _documents(options.scenario)
+        documents = documents_in(options.scenario)
         if len(documents) > 1 or not isinstance(documents[0] if documents else {}, Mapping | None):
             raise Failure(f"{options.scenario}: must hold one mapping of fields")
         kept = (documents[0] if documents else None) or {}

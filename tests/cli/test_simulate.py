@@ -14,7 +14,8 @@ from typer.main import get_command
 from canary.cli.app import app
 from canary.cli.exits import Failure
 from canary.cli.main import main
-from canary.cli.simulate import Options, canary_in, simulate
+from canary.cli.simulate import Options, simulate
+from canary.cli.spec_file import canary_in
 from canary.cli.terminal import Terminal
 from canary.simulate.scenario import FIELDS, parse_scenario
 from tests.cli.conftest import SPEC
