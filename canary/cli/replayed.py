@@ -44,7 +44,7 @@ def lines(title: str, replayed: Replayed) -> Iterator[Text | str]:
 
     yield f"{clean(title)} on {clean(replayed.record.title)}"
     yield ""
-    yield Text(f"{'TIME (UTC)':<11} {'AFTER':<9} {'WEIGHT':<7} {'RECORDED':<9}", "bold")
+    yield Text(f"{'TIME (UTC)':<11} {'AFTER':<9} {'WEIGHT':<7} RECORDED", "bold")
     for at, weight, seen, words, style in _timeline(replayed):
         start = f"{clock(replayed.epoch + at):<11} {format_duration(at):<9} {f'{weight}%':<7} {seen:<9} "
         yield Text.assemble(start, (clean(words), style))
@@ -87,7 +87,7 @@ def _verdict(looked: Looked) -> str:
 
 def _words(windows: list[Looked]) -> str:
     last = windows[-1]
-    times = f"{len(windows)} windows" if len(windows) > 1 else "a window"
+    times = f"{len(windows)} window{'s' if len(windows) > 1 else ''}"
     if last.judged is None:
         return f"{times} not judged: {_why_not(last)}"
     return f"{times} {last.judged.verdict.value}: {last.judged.words}"
