@@ -34,7 +34,7 @@ THINNED = (
 )
 SHORT = (
     "where the plan's weight was above the recorded one, the canary had no more requests than were recorded: its "
-    "decisions there rest on fewer than it would have had, and more of its requests would have failed"
+    "decisions there rest on fewer than it would have had, and no fewer of its requests would have failed"
 )
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from math import inf
 
+import hypothesis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from canary.cli.replayed import as_document, lines
+from canary.core.plan import Limit
 from canary.core.window import Bucket, Missing, Sample, SideReading
 from canary.metrics.source import NO_REQUESTS
 from canary.simulate.history.csv_record import read_csv
 from canary.simulate.history.record import HistoryError, Record
+from canary.simulate.history.replay import replay
+from canary.simulate.history.thinning import Evenly
 from tests.simulate.histories import HEADER, T0, csv_of
+from tests.simulate.rollouts import make_plan
 
 
 def read(text: str) -> Record:
@@ -249,11 +257,39 @@ NAMES = st.sampled_from(
      "canary_failures_total", "canary_p99", "canary_p99_ms", "canary_le_0.1", "canary_le_inf", "weight", "other", ""]
 )  # fmt: skip
 COMMON = ["time", "canary_requests", "canary_failures", "stable_requests", "stable_failures"]
+COUNTED = [*COMMON, "canary_p99", "canary_le_0.1", "canary_le_inf", "weight"]
+GROWING = [
+    "time",
+    *(f"{name}_total" for name in COMMON[1:]),
+    "canary_p99",
+    "canary_le_0.1_total",
+    "canary_le_inf_total",
+]
+USUAL = st.one_of(
+    st.integers(0, 20).map(str), st.just(""), st.just("NaN"), st.floats(0, 100, allow_nan=False).map("{:.2f}".format)
+)
+
+
+@st.composite
+def plausible(draw: st.DrawFn) -> str:
+    """Files that are nearly right: most of their numbers can be metrics, most of their times follow each other."""
+    names = draw(st.sampled_from([COMMON, COUNTED, GROWING]))
+    gaps = draw(st.lists(st.sampled_from([15] * 20 + [14, 0, 60, 3600, -15]), min_size=2, max_size=40))
+    time, lines = T0, [",".join(names)]
+    for gap in gaps:
+        time += gap
+        requests, failures = draw(st.integers(0, 3000)), draw(st.sampled_from(["0"] * 9 + ["1", "9", "", "NaN"]))
+        cells = [str(time), str(requests), failures, "1500", "0", *draw(st.lists(USUAL, min_size=4, max_size=4))]
+        lines.append(",".join(cells[: len(names)]))
+    return "\n".join(lines)
+
+
 FILES = st.one_of(
     st.text(max_size=200),
+    plausible(),
     st.builds(
         lambda names, lines: "\n".join(",".join(cells) for cells in [names, *lines]),
-        st.one_of(st.just(COMMON), st.just([*COMMON, "weight", "canary_p99"]), st.lists(NAMES, max_size=8)),
+        st.one_of(st.just(COMMON), st.just(COUNTED), st.lists(NAMES, max_size=8)),
         st.lists(st.lists(CELL, min_size=4, max_size=8), max_size=6),
     ),
 )
@@ -277,3 +313,18 @@ def test_any_text_is_a_record_or_an_error_that_names_the_file(text: str) -> None
         for start in (-15.0, 0.0, 1e6):
             reading = track.between(T0 + start, T0 + start + 60).reading
             assert isinstance(reading, Missing) or 0 < reading.requests < inf
+
+
+@settings(max_examples=200, deadline=None)
+@given(plausible(), st.booleans())
+def test_any_record_can_be_played_and_told_or_says_why_not(text: str, thin: bool) -> None:
+    found = attempt(text)
+    if isinstance(found, str):
+        return
+    limits = (Limit("success-rate", 99.0), Limit("slow", 50.0, slower_than=0.05))
+    plan = make_plan(interval=60.0, limits=limits if "le_inf" in text else limits[:1])
+    with suppress(HistoryError):
+        played = replay(plan, found, Evenly() if thin else None)
+        assert all(str(line) for line in lines("shop", played) if line != "")
+        json.dumps(as_document("shop", played), allow_nan=False)
+        hypothesis.event(f"played: {played.played.outcome}")

@@ -30,11 +30,14 @@ _QUERY = re.compile(r"(?P<metric>\w+)\{(?P<matchers>.*)\}\[(?P<seconds>\d+)s\]")
 class Stored:
     """A Prometheus that has these series, and answers range selectors as a real one does: after begin, up to end.
 
-    `fails` are raised instead, one at each query.
+    Before version 3 the begin was `closed`: a sample at that very moment was in the answer, too. `fails` are raised
+    instead, one at each query.
     """
 
-    def __init__(self, *series: Series, fails: Sequence[Exception] = (), warnings: tuple[str, ...] = ()) -> None:
-        self.series, self.fails, self.warnings = series, list(fails), warnings
+    def __init__(
+        self, *series: Series, fails: Sequence[Exception] = (), warnings: tuple[str, ...] = (), closed: bool = False
+    ) -> None:
+        self.series, self.fails, self.warnings, self.closed = series, list(fails), warnings, closed
         self.asked: list[tuple[str, float]] = []
 
     async def query(self, promql: str, *, timeout: float, time: float | None = None) -> Result:
@@ -49,7 +52,7 @@ class Stored:
         answer = []
         for labels, points in self.series:
             matches = all(labels.get(name, "") == value for name, value in wanted.items())
-            kept = [point for point in points if begin < point.time <= time]
+            kept = [p for p in points if begin < p.time <= time or (self.closed and p.time == begin)]
             if labels["__name__"] == found["metric"] and matches and kept:
                 answer.append(Series(labels, kept))
         return Result(answer, warnings=self.warnings)
@@ -170,8 +173,15 @@ def test_a_window_needs_four_scrapes_as_in_the_cluster() -> None:
 # How it is asked.
 
 
-def test_a_long_time_is_asked_for_in_parts_that_lose_nothing() -> None:
-    stored = Stored(steady("v2", 10, count=1000), steady("v1", 1, count=1000))
+def test_only_what_ended_in_the_range_is_recorded() -> None:
+    record = read(Stored(steady("v2", 10, start=T0 - 600, count=100), steady("v1", 1, start=T0 - 600, count=100)))
+    for track in record.whole:
+        assert (track.stretches[0].since, track.stretches[-1].until) == (T0, T0 + 600)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_long_time_is_asked_for_in_parts_that_lose_nothing(closed: bool) -> None:
+    stored = Stored(steady("v2", 10, count=1000), steady("v1", 1, count=1000), closed=closed)
     seconds = 2.5 * CHUNK
     record = read(stored, seconds=seconds)
     # The scrape before the begin is asked for, too.

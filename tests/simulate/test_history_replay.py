@@ -28,6 +28,9 @@ BAD_TENTH = ((150, 30), (1350, 0))
 HALF = ((750, 0), (750, 0))
 
 
+GOOD = release(BEFORE, (20, *TENTH))
+
+
 def plan_of(stages: tuple[Stage, ...] = STAGES, **overrides: object) -> Plan:
     fields = {"interval": 30.0, "warmup": 60.0, "settle": 10.0, "limits": (Limit("success-rate", 99.0),)}
     return make_plan(stages, **(fields | overrides))
@@ -86,6 +89,20 @@ def test_a_release_that_went_bad_after_the_plan_had_promoted_it() -> None:
     assert found.played.outcome is Outcome.PROMOTED
     assert found.later is not None
     assert found.epoch + found.later.start >= T0 + 45.0 + 29 * 15.0
+
+
+def test_what_was_bad_before_the_promotion_did_not_come_later() -> None:
+    # The bad minute lies in the first window at 10 %, which touches the change of weight and is not judged.
+    found = played(release(BEFORE, (2, *BAD_TENTH), (40, *TENTH)))
+    assert (found.played.outcome, found.first_bad, found.later) == (Outcome.PROMOTED, None, None)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 20.0, 45.0, 60.0, 100.0])
+def test_whole_windows_follow_the_first_weight_whatever_the_warm_up(warmup: float) -> None:
+    found = played(GOOD, plan_of(warmup=warmup))
+    first = next(move.at for move in found.played.moves if move.weight)
+    assert found.epoch + first == T0 + 45.0
+    assert {(looked.end - first) % 30.0 for looked in found.windows} == {0.0}
 
 
 def test_a_record_that_ends_first_leaves_it_undecided() -> None:
@@ -155,9 +172,6 @@ def refused(text: str, plan: Plan) -> str:
     with pytest.raises(HistoryError) as caught:
         played(text, plan)
     return str(caught.value)
-
-
-GOOD = release(BEFORE, (20, *TENTH))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
-from statistics import median
+from statistics import median_low
 from typing import NamedTuple
 
 from canary.core.window import Missing, Peer, Sample, SideReading
@@ -133,8 +133,8 @@ class Record:
 
 
 def usual_step(moments: Iterable[float]) -> float:
-    """The median distance of ascending moments, in seconds; 0.0 when there are fewer than two."""
-    return median([later - earlier for earlier, later in pairwise(moments)] or [0.0])
+    """The usual distance (the lower median) of ascending moments, in seconds; 0.0 when there are fewer than two."""
+    return median_low([later - earlier for earlier, later in pairwise(moments)] or [0.0])
 
 
 def clock(moment: float) -> str:

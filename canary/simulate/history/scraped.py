@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
-from statistics import median
+from statistics import median_low
 from typing import NamedTuple
 
 from canary.core.window import Bucket, Missing, Sample, SideReading
@@ -91,7 +91,7 @@ def _targets(series: Sequence[Series], counted: frozenset[str]) -> dict[Target, 
 
 def _step(targets: Iterable[_Target]) -> float:
     gaps = [later - earlier for target in targets for earlier, later in pairwise(target.times)]
-    return round(median(gaps), 1) if gaps else DEFAULT_STEP
+    return round(median_low(gaps), 1) if gaps else DEFAULT_STEP
 
 
 def _grown(target: _Target, metric: str, points: Sequence[Point]) -> Iterator[tuple[float, float, float | Missing]]:
