@@ -146,6 +146,13 @@ def test_a_histogram_is_added_over_rows_and_gives_quantiles() -> None:
     assert found.latency["p50"] == pytest.approx(0.1)
 
 
+def test_requests_that_nobody_timed_have_no_latency() -> None:
+    header = HEADER.replace(",stable_r", ",canary_le_1,canary_le_inf,stable_r")
+    found = window(read(rows((10, 0, 0, 0), (10, 0, 0, 0), header=header)), -15, 15)
+    assert isinstance(found, Sample)
+    assert (found.latency, found.slower_than(0.5)) == ({}, None)
+
+
 def test_a_histogram_may_be_counters() -> None:
     header = (
         "time,canary_requests_total,canary_failures_total,canary_le_0.1_total,canary_le_inf_total,"

@@ -77,9 +77,9 @@ class Track:
         if not found:
             return Missing(f"nothing was recorded of {self.name} in this window")
         reading = combined(stretch.reading for stretch in found)
-        if isinstance(reading, Sample) and reading.histogram and not reading.latency:
-            return replace(reading, latency=quantiles(reading.histogram))
-        return reading
+        if isinstance(reading, Missing) or reading.latency or not reading.histogram or reading.histogram[-1][1] <= 0:
+            return reading
+        return replace(reading, latency=quantiles(reading.histogram))
 
     @property
     def served(self) -> tuple[float, float] | None:
