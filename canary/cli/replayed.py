@@ -117,7 +117,7 @@ def _also(replayed: Replayed) -> Iterator[str]:
     bad, after = replayed.first_bad, replayed.detected_after
     if bad is not None and after is not None:
         yield (
-            f"The first bad window began at {clock(replayed.epoch + bad.start)}; "
+            f"The first breached window began at {clock(replayed.epoch + bad.start)}; "
             f"{format_duration(after)} later the canary had no traffic."
         )
     if replayed.later is not None and replayed.later.judged is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from canary.api.duration import format_duration
 from canary.core.plan import Plan, Stage
-from canary.core.verdict import show_limit
+from canary.core.verdict_words import show_limit
 from canary.simulate.campaign import Player
 from canary.simulate.scenario import Scenario
 from canary.simulate.tally import Spread, Tally, spread

@@ -84,7 +84,7 @@ def test_the_glance_has_a_line_for_each_change_and_each_verdict(run: Run) -> Non
     assert shown[1].startswith("12:00:45 1m 10% WeightAdvanced: weight 0% -> 10% for podinfo-v2-")
     assert "12:01:15 1m30s 10% 10% 1 window not judged: the weight had just changed, or the canary was" in shown[2]
     assert shown[-2] == "12:04:15 4m30s 50% 10% 3 windows Breach: success-rate 80% is below 99% (60 of 300 failed)"
-    assert "  The first bad window began at 12:02:45; 1m30s later the canary had no traffic." in out
+    assert "  The first breached window began at 12:02:45; 1m30s later the canary had no traffic." in out
     assert (
         "  Recorded: from 12:00:45 to 12:07:45 the canary failed 600 of 4200 requests; it had 10% from 12:00:45 on."
         in out

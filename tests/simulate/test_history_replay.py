@@ -123,6 +123,30 @@ def test_a_recorded_weight_is_believed_more_than_the_share_of_requests() -> None
     assert {looked.seen for looked in played(text).windows} == {12.0}
 
 
+# By comparison with stable.
+
+WORSE = release((4, (0, 0), (1500, 3)), (60, (150, 1), (1350, 2)))
+"""The canary fails 0.67 % of its requests, stable 0.15 %: inside a limit of 99 %, and four times as many."""
+
+
+def test_a_release_that_is_inside_its_limit_and_worse_than_stable() -> None:
+    stages = (Stage(10, hold=600.0), Stage(100))
+    plain, compared = (
+        played(WORSE, plan_of(stages, limits=(Limit("success-rate", 99.0, tolerance=tolerance),)))
+        for tolerance in (None, 0.2)
+    )
+    assert plain.played.outcome is Outcome.PROMOTED
+    assert compared.played.outcome is Outcome.ROLLED_BACK
+    assert "stable" in compared.played.words
+
+
+def test_thinned_counts_need_more_time_for_the_same_evidence() -> None:
+    stages, limits = (Stage(5, hold=800.0), Stage(100)), (Limit("success-rate", 99.0, tolerance=0.2),)
+    whole, half = (played(WORSE, plan_of(stages, limits=limits), pick) for pick in (None, Evenly()))
+    assert whole.played.outcome is half.played.outcome is Outcome.ROLLED_BACK
+    assert half.played.seconds > whole.played.seconds
+
+
 # Which requests count.
 
 
@@ -179,12 +203,19 @@ def refused(text: str, plan: Plan) -> str:
     [
         (plan_of(interval=10.0), "analysis.interval is 10s, and a window needs one look at the counters, which were "),
         (plan_of(limits=(Limit("latency", 0.5, None, "p99"),)), "the record has no p99 latency of the canary; leave"),
-        (plan_of(limits=(Limit("slow", 1.0, slower_than=0.5),)), "the record has no histogram of the canary"),
+        (plan_of(limits=(Limit("slow", 1.0, slower_than=0.5),)), "the record has no histogram of the canary, which"),
         (plan_of(limits=(Limit("seen", 99.0, peer=Peer("Deployment", "shop")),)), "does not say who sent a request"),
     ],
 )
 def test_what_the_plan_asks_and_the_record_lacks_is_said_at_once(plan: Plan, words: str) -> None:
     assert words in refused(GOOD, plan)
+
+
+def test_a_comparison_needs_stable() -> None:
+    text = "\n".join(line.rpartition(",")[0].rpartition(",")[0] for line in GOOD.splitlines())
+    compared = plan_of(limits=(Limit("success-rate", 99.0, tolerance=0.2),))
+    assert "the record has nothing of stable, which `compare` asks for" in refused(text, compared)
+    assert played(text).played.outcome is Outcome.PROMOTED
 
 
 def test_a_release_without_a_request_cannot_be_judged() -> None:

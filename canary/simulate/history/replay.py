@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from canary.api.duration import format_duration
 from canary.core.plan import Limit, Plan
 from canary.core.verdict import Judged, Pool, Verdict, judge
 from canary.core.window import Reading, Sample, SideReading, Sides, Window
 from canary.metrics.groups import PROBE_AFTER
-from canary.simulate.history.record import HistoryError, Record, Tracks, rfc3339
+from canary.simulate.history.record import HistoryError, Record, Track, Tracks, rfc3339
 from canary.simulate.history.seen import Level, levels
 from canary.simulate.history.thinning import Pick, requests_of, same_weight, shares, thinned
 from canary.simulate.play import Outcome, Played, play
@@ -108,7 +110,8 @@ def replay(plan: Plan, record: Record, pick: Pick | None) -> Replayed:
 
 def _as_recorded(plan: Plan, record: Record, epoch: float, start: float, horizon: float) -> Iterator[Looked]:
     """Each window of the record by itself, judged by the plain limits."""
-    source = _Recorded(record, epoch, None)
+    limits = (msgspec.structs.replace(each, tolerance=None, sequential=False, sample=0.0) for each in plan.limits)
+    plan, source = msgspec.structs.replace(plan, limits=tuple(limits)), _Recorded(record, epoch, None)
     while start + plan.interval <= horizon:
         window = source(start, start + plan.interval, 100)
         yield Looked(start, start + plan.interval, 100, window.seen_by(None), judge(plan, window, Pool()), source.seen)
@@ -139,13 +142,20 @@ def _refuse_unreadable(plan: Plan, record: Record) -> None:
 def _lacks(limit: Limit, record: Record) -> str:
     if limit.peer is not None and limit.peer not in record.edges:
         return "does not say who sent a request, which `from` asks for"
-    canary = record.whole.canary if limit.peer is None else record.edges[limit.peer].canary
-    samples = [stretch.reading for stretch in canary.stretches if isinstance(stretch.reading, Sample)]
-    if limit.quantile and not any(limit.quantile in sample.latency or sample.histogram for sample in samples):
-        return f"has no {limit.quantile} latency of the canary"
-    if limit.slower_than and not any(sample.histogram for sample in samples):
-        return "has no histogram of the canary, which `slowerThan` needs"
+    tracks = record.whole if limit.peer is None else record.edges[limit.peer]
+    for track in tracks if limit.tolerance is not None else tracks[:1]:
+        samples = [stretch.reading for stretch in track.stretches if isinstance(stretch.reading, Sample)]
+        if track is not tracks.canary and not samples:
+            return "has nothing of stable, which `compare` asks for"
+        if limit.quantile and not any(limit.quantile in sample.latency or sample.histogram for sample in samples):
+            return f"has no {limit.quantile} latency of {_the(track)}"
+        if limit.slower_than and not any(sample.histogram for sample in samples):
+            return f"has no histogram of {_the(track)}, which `slowerThan` needs"
     return ""
+
+
+def _the(track: Track) -> str:
+    return f"the {track.name}" if track.name == "canary" else track.name
 
 
 class _Recorded:
