@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from canary.core.plan import Limit, Plan, Stage
 from canary.core.verdict import Verdict
-from canary.core.window import Peer, Sample
+from canary.core.window import Missing, Peer, Sample
 from canary.simulate.history.csv_record import read_csv
 from canary.simulate.history.record import HistoryError
 from canary.simulate.history.replay import Replayed, replay
@@ -158,6 +158,15 @@ def test_at_a_lower_weight_only_its_part_of_the_requests_counts() -> None:
     # Stable would have had more than were recorded, and they are not made up.
     assert [looked.sides.stable for looked in found.windows if looked.weight == 5] == [Sample(1500.0, 0.0)] * 2
     assert found.thinned
+
+
+def test_while_stable_is_not_known_the_last_share_holds() -> None:
+    lines = release(BEFORE, (20, *HALF)).splitlines()
+    text = "\n".join(f"{line[: -len('750,0')]}," if 12 < n < 17 else line for n, line in enumerate(lines))
+    found = played(text, plan_of((Stage(5, hold=240.0), Stage(100))), Evenly())
+    at_five = [looked.sides for looked in found.windows if looked.weight == 5]
+    assert {sides.canary.requests for sides in at_five if isinstance(sides.canary, Sample)} == {150.0}
+    assert any(isinstance(sides.stable, Missing) for sides in at_five)
 
 
 def test_at_a_higher_weight_no_request_is_made_up() -> None:

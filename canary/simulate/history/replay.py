@@ -169,12 +169,15 @@ class _Recorded:
         self._record, self._epoch, self._pick = record, epoch, pick
         self.thinned = self.short = False
         self.seen: float | None = None
+        self._share: float | None = None
 
     def __call__(self, start: float, end: float, weight: int) -> Window:
         sides, since = self._between(self._record.whole, start, end)
         recorded = self._weight(sides, end)
         self.seen = None if recorded is None else 100.0 * recorded
-        keep = self._keep(sides, weight / 100.0, recorded)
+        # Where stable is not known for a while, the share has hardly changed.
+        self._share = recorded if recorded is not None else self._share
+        keep = self._keep(sides, weight / 100.0, self._share)
         edges = {}
         for peer, tracks in self._record.edges.items():
             edge, reached = self._between(tracks, start, end)
@@ -198,15 +201,16 @@ class _Recorded:
         return canary / (canary + stable)
 
     def _keep(self, sides: Sides, weight: float, recorded: float | None) -> tuple[float, float]:
-        canary, stable = (requests_of(side) or 0.0 for side in sides)
-        stated = self._record.weights != ()
-        if recorded is None or self._same(weight, recorded, canary, canary + stable, stated=stated):
+        canary, stable = map(requests_of, sides)
+        if recorded is None or self._same(weight, recorded, canary, stable):
             return 1.0, 1.0
         self.short = self.short or (recorded < weight and weight > 0)
         return shares(weight, recorded)
 
-    def _same(self, weight: float, recorded: float, canary: float, requests: float, *, stated: bool) -> bool:
-        return abs(weight - recorded) < 1e-9 if stated else same_weight(weight, canary, requests)
+    def _same(self, weight: float, recorded: float, canary: float | None, stable: float | None) -> bool:
+        if self._record.weights or canary is None or stable is None:
+            return abs(weight - recorded) < 1e-9
+        return same_weight(weight, canary, canary + stable)
 
     def _thinned(self, sides: Sides, keep: tuple[float, float], whom: str = "") -> Sides:
         if self._pick is None or keep == (1.0, 1.0):
