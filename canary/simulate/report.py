@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from canary.api.duration import format_duration
-from canary.core.plan import Plan, Stage
+from canary.core.plan import Limit, Plan, Stage
 from canary.core.verdict_words import show_limit
 from canary.simulate.campaign import Player
+from canary.simulate.proportions import Interval
 from canary.simulate.scenario import Scenario
 from canary.simulate.tally import Spread, Tally, spread
 from canary.simulate.traffic import Traffic
@@ -53,6 +54,17 @@ def percent(share: float) -> str:
     return f"{number:.3g}%"
 
 
+def between(interval: Interval) -> str:
+    """`0.01% - 0.28%`: rounded outwards, so that it says no more than it can."""
+    low, high = (100.0 * share for share in interval)
+    return f"{_scaled(low, math.floor):g}% - {_scaled(high, math.ceil):g}%"
+
+
+def _scaled(number: float, whole: Callable[[float], int]) -> float:
+    parts = 100 if number < 10.0 else 10
+    return whole(round(number * parts, 6)) / parts
+
+
 def seconds(value: float) -> str:
     """Whole seconds as a duration: `5m32s`."""
     return format_duration(float(round(value)))
@@ -60,8 +72,15 @@ def seconds(value: float) -> str:
 
 def plan_words(plan: Plan) -> str:
     steps = " -> ".join(_stage_words(stage) for stage in plan.stages)
-    limits = ", ".join(f"{limit.name} {show_limit(limit)}" for limit in plan.limits)
+    limits = ", ".join(map(_limit_words, plan.limits))
     return f"steps {steps}; windows of {seconds(plan.interval)}; {limits}"
+
+
+def _limit_words(limit: Limit) -> str:
+    how = (" by evidence" if limit.sequential else "") + (
+        " and no worse than stable" if limit.tolerance is not None else ""
+    )
+    return f"{limit.name} {show_limit(limit)}{how}"
 
 
 def _stage_words(stage: Stage) -> str:
@@ -96,7 +115,7 @@ def row(tally: Tally) -> tuple[str, ...]:
     return (
         tally.kind,
         percent(tally.share),
-        f"{percent(tally.interval.low)} - {percent(tally.interval.high)}",
+        between(tally.interval),
         seconds(delays.median) if delays else "-",
         seconds(delays.p95) if delays else "-",
         f"{failed.median:.0f}" if failed else "-",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from canary.cli.terminal import Terminal
 from canary.simulate.scenario import FIELDS, parse_scenario
 from tests.cli.conftest import SPEC
 
+ROOT = Path(__file__).parents[2]
 CANARY = {"apiVersion": "canary.delivery/v1beta1", "kind": "Canary", "metadata": {"name": "shop"}, "spec": SPEC}
 LIMITED = {**SPEC, "analysis": {"interval": "10s", "metrics": [{"name": "success-rate", "min": 98}]}}
 
@@ -163,3 +166,22 @@ def test_the_whole_command(file, capsys):
     assert json.loads(capsys.readouterr().out)["rollouts"] == 3
     assert main(["simulate", "-f", file, "--errors", "many"]) == 1
     assert capsys.readouterr().err == "Error: --errors: must be a percentage such as 1%, not 'many'\n"
+
+
+PICTURE = re.compile(r"^    \$ canary simulate -f canary\.yaml (.*)\n((?:(?:    .*)?\n)+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/simulate.md"])
+def test_the_pictures_of_the_pages_are_what_the_command_prints_but_for_the_figures(page, tmp_path, capsys):
+    example = re.search(r"^```yaml\n(.*?)^```$", (ROOT / "docs/simulate.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "canary.yaml").write_text(example[1])
+    ((flags, shown),) = PICTURE.findall((ROOT / page).read_text())
+    assert main(["simulate", "-f", str(tmp_path / "canary.yaml"), *flags.split(), "--rollouts", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert without_figures(textwrap.dedent(shown)) == without_figures(printed)
+
+
+def without_figures(text: str) -> list[str]:
+    """The lines, but of a row with figures only its name."""
+    lines = text.strip().splitlines()[1:]
+    return [re.sub(r"(?<= ) +[\d.]+% .*%.*", "", line).rstrip() for line in lines]

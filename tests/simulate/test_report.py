@@ -12,7 +12,8 @@ from canary.core.plan import Limit, Stage
 from canary.simulate.campaign import campaign, cases_of, horizon_of, players_of
 from canary.simulate.page import page
 from canary.simulate.plots import Line, cumulative, plot, stairs
-from canary.simulate.report import Report, document, glance, percent
+from canary.simulate.proportions import Interval
+from canary.simulate.report import Report, between, document, glance, percent, plan_words
 from canary.simulate.scenario import parse_scenario
 from canary.simulate.tally import tally
 from tests.simulate.rollouts import make_plan
@@ -138,3 +139,21 @@ def test_a_cumulative_line_ends_at_the_share_that_came_to_pass() -> None:
 )
 def test_only_all_is_a_hundred_percent(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(0.0, 0.001843, "0% - 0.19%"), (0.0000127, 0.0027, "0% - 0.27%"), (0.0966, 0.12541, "9.66% - 12.6%"),
+     (0.998, 1.0, "99.8% - 100%")],
+)  # fmt: skip
+def test_an_interval_is_rounded_outwards(low: float, high: float, text: str) -> None:
+    assert between(Interval(low, high)) == text
+
+
+def test_the_plan_in_words_tells_how_a_limit_is_judged() -> None:
+    limits = (Limit("errors", 99.0, tolerance=0.2, sequential=True), Limit("latency", 0.5, quantile="p99"))
+    words = plan_words(make_plan((Stage(10, hold=60.0), Stage(100)), limits=limits))
+    assert words == (
+        "steps 10% for 1m -> 100%; windows of 10s; errors min 99% by evidence and no worse than stable, "
+        "latency max 500ms"
+    )

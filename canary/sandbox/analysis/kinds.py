@@ -11,6 +11,7 @@ from itertools import product
 
 from canary.core.evidence import Early, RateLimit, RateRatio, detectable_rate
 from canary.core.evidence import Traffic as Expected
+from canary.sandbox.analysis.end_to_end import end_to_end
 from canary.sandbox.analysis.measure import Always, Kind, Seldom, Shown, Soon, percent
 from canary.sandbox.analysis.rollout import Outcome, Rollout
 from canary.sandbox.analysis.traffic import Traffic
@@ -30,7 +31,8 @@ CLUSTERS = {
 
 def kinds() -> Iterator[Kind]:
     """All of them, in the order of the table."""
-    for part in (_healthy, _outage, _sudden, _clusters, _rollouts, _absolute, _latency, _early, _fast, _forecasts):
+    parts = (_healthy, _outage, _sudden, _clusters, _rollouts, _absolute, _latency, _early, _fast, _forecasts)
+    for part in (*parts, end_to_end):
         yield from part()
 
 

@@ -29,6 +29,10 @@ Below, "1 → 5 %" is a canary that fails 5 % where stable fails 1 %. Unless a r
 confidence 99 %, tolerance 20 %, 100 requests/s of which the canary has 10 %, 1 % failures. Time counts from when the
 regression begins. All of it is seeded: the same code gives the same figures.
 
+The rows "end to end" are whole rollouts: the controller's own decision, as [`canary simulate`](simulate.md) plays it.
+Their time counts from the first request to the canary. In those of A4 it may be 20 s longer than that of the test
+alone: the time in which proxies follow a weight is not judged, nor is the window in which that ends.
+
 | target | what | wanted | measured | met |
 |---|---|---|---|---|
 """
