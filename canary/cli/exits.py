@@ -19,7 +19,11 @@ class Exit(IntEnum):
 
     REACHED = 0, "Done; `wait`: the goal is reached."
     ERROR = 1, "The command was used wrongly or cannot apply, or the API failed."
-    FAILED = 2, "`wait`, `replay`: the rollout was rolled back; `wait`: it is stalled, or ended otherwise."
+    FAILED = (
+        2,
+        "`wait`, `replay`: the rollout was rolled back; `wait`: it is stalled, or ended otherwise; "
+        "`lint`: there are errors, or, with `--strict`, warnings.",
+    )
     TIMEOUT = 3, "`wait`, `--wait`: the time is over; `replay`: the record ends before the decision."
     NOT_FOUND = 4, "There is no such Canary, or it was deleted meanwhile."
     FORBIDDEN = 5, "The API server does not allow it."

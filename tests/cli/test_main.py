@@ -35,7 +35,7 @@ def test_help_and_version_import_nothing_heavy(arguments):
 def test_help_lists_every_command(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    words = "get status wait promote approve abort pause resume retry crd version completion run demo sandbox"
+    words = "get status wait promote approve abort pause resume retry crd version completion run lint demo sandbox"
     assert all(f"\n  {word} " in shown for word in words.split())
     assert "..." not in shown.partition("Commands:")[2]
 
