@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import floor
 
 import msgspec
 
@@ -25,6 +26,15 @@ class Case(msgspec.Struct, frozen=True):
     def requests(self, held: Held) -> float | None:
         """How many requests the canary has answered when the step ends; `None` without a known traffic."""
         return None if self.traffic.rps is None else self.traffic.rps * held.share()
+
+    def windows_in(self, seconds: float) -> int:
+        """How many full windows so many seconds at one weight have room for."""
+        return floor((seconds - self.plan.settle) / self.plan.interval + 1e-9)
+
+    @property
+    def compared(self) -> tuple[Held, ...]:
+        """The stages below 100 %, where there is a stable side, and where it is not too late to learn something."""
+        return tuple(held for held in self.table.held if held.stage.weight < 100)
 
     @property
     def steps(self) -> tuple[Held, ...]:

@@ -12,6 +12,7 @@ from canary.api.meta import ObjectMeta
 from canary.api.names import GROUP, KIND
 from canary.api.validation import load_spec
 from canary.lint.case import Case, case_of, first_of_each
+from canary.lint.comparisons import comparison_advice
 from canary.lint.finding import Finding, Level
 from canary.lint.identity import head_errors, is_meant, objects
 from canary.lint.limits import metric_advice
@@ -69,13 +70,20 @@ def lint(sources: Iterable[Source], traffic: Traffic | None = None, ignored: fro
         if not errors:
             case = _case(subject, traffic or Traffic())
             findings += source_errors(subject, case.spec)
-            findings += first_of_each((*step_advice(case), *metric_advice(case), *wait_advice(case)))
+            findings += first_of_each(_advice(case))
             cases.append(case)
     for subject in others:
         if is_kustomization(subject.value):
             findings += timeout_advice(subject, cases)
     kept = (f for f in findings if f.rule not in ignored or f.level is Level.ERROR)
     return Report(len(subjects), tuple(sorted(kept, key=lambda f: (order[f.file], f.place))), tuple(cases))
+
+
+def _advice(case: Case) -> Iterator[Finding]:
+    yield from step_advice(case)
+    yield from metric_advice(case)
+    yield from comparison_advice(case)
+    yield from wait_advice(case)
 
 
 def _read(source: Source) -> Iterator[Subject | Finding]:

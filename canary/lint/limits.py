@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from math import ceil
 
 from canary.core.evidence import requests_to_show
-from canary.core.plan import Limit
-from canary.core.verdict import show_limit
+from canary.core.plan import SURE_ENOUGH, Limit
+from canary.core.verdict_words import show_limit
 from canary.lint.case import Case
 from canary.lint.finding import Finding, Level
 from canary.lint.timetable import Held
 from canary.lint.words import at_least, count, lasting
 
-ALPHA = 0.05
-"""The probability of error with which a limit is to be shown."""
 SCRAPES, SCRAPE = 4, 15.0
 """Scrapes that a window of Prometheus needs, and the seconds between them unless the administrator says otherwise."""
 SMI_WINDOW = 30.0
@@ -24,7 +22,9 @@ SMI_WINDOW = 30.0
 def metric_advice(case: Case) -> Iterator[Finding]:
     """Everything about the analysis."""
     for number, limit in enumerate(case.plan.limits):
-        yield from _sample(case, limit, f"spec.analysis.metrics[{number}].{_field(limit)}")
+        # Of the requests of one caller nobody knows how many there are.
+        if limit.peer is None and not limit.sample:
+            yield from _sample(case, limit, f"spec.analysis.metrics[{number}].{field_of(limit)}")
     if not any(limit.is_rate for limit in case.plan.limits):
         words = "no metric has a `min`: a canary that fails fast has a good latency"
         yield case.subject.finding("no-success-rate", "spec.analysis.metrics", words)
@@ -34,25 +34,19 @@ def metric_advice(case: Case) -> Iterator[Finding]:
     yield from _window(case)
 
 
-def bad_share(limit: Limit) -> float:
-    """The share of bad requests that a limit allows, 0.0 to 1.0; of a quantile, what is beyond it."""
-    if limit.quantile:
-        return (100 - int(limit.quantile[1:])) / 100.0
-    return (100.0 - limit.limit if limit.is_rate else limit.limit) / 100.0
-
-
-def _field(limit: Limit) -> str:
+def field_of(limit: Limit) -> str:
+    """The field that has the limit."""
     return "min" if limit.is_rate else "max" if limit.quantile else "maxShare"
 
 
 def _sample(case: Case, limit: Limit, field: str) -> Iterator[Finding]:
-    needed = requests_to_show(bad_share(limit), ALPHA)
+    needed = requests_to_show(limit.bad_share, SURE_ENOUGH)
     if needed is None:
         words = f"no number of requests shows that none fails; it is a breach from {case.plan.min_bad} failures on"
         yield case.subject.finding("limit-beyond-sample", field, words, level=Level.NOTE)
         return
     # At 100 % it is too late to learn it.
-    below = [held for held in case.table.held if held.stage.weight < 100]
+    below = case.compared
     best, which = max(below or case.table.held, key=Held.share), "step below 100%" if below else "step"
     takes = f"{show_limit(limit)} takes {count(ceil(needed))} requests to show (confidence 95%)"
     requests = case.requests(best)

@@ -9,7 +9,6 @@ import msgspec
 from canary.lint.case import Case
 from canary.lint.check import Report
 from canary.lint.finding import Finding, Level
-from canary.lint.limits import bad_share
 from canary.lint.timetable import Held
 
 
@@ -41,7 +40,7 @@ def breach_from(case: Case, held: Held) -> float | None:
     `None` without a known traffic or without a limit for failures; above 1.0 there is none.
     """
     requests = case.requests(held)
-    limits = [bad_share(limit) for limit in case.plan.limits if limit.is_rate]
+    limits = [limit.bad_share for limit in case.plan.limits if limit.is_rate]
     if not limits or requests is None:
         return None
     return max(min(limits), case.plan.min_bad / requests)

@@ -7,87 +7,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import msgspec
-
+from canary.lint.error_rules import ERRORS
 from canary.lint.finding import Level
+from canary.lint.rule import Rule
 
-_CRD = "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/"
-_NAMES = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
-_STRICT = "https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation"
-
-
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """`title` is one sentence, `reason` says why it matters and what to do; `sources` are public pages."""
-
-    id: str
-    level: Level
-    title: str
-    reason: str
-    sources: tuple[str, ...] = ()
-
-
-_ERRORS = (
-    Rule(
-        id="syntax",
-        level=Level.ERROR,
-        title="The document is not YAML.",
-        reason="kubectl refuses the file as a whole. Other documents of the file are looked at all the same.",
-        sources=("https://yaml.org/spec/1.2.2/",),
-    ),
-    Rule(
-        id="template",
-        level=Level.ERROR,
-        title="The document is a template.",
-        reason="It becomes YAML when it is rendered, and only then it can be looked at: "
-        "`helm template … | canary lint -f -`.",
-        sources=("https://helm.sh/docs/chart_template_guide/getting_started/",),
-    ),
-    Rule(
-        id="duplicate-key",
-        level=Level.ERROR,
-        title="An object has a field twice.",
-        reason="Only one of the two counts, and not every program takes the same one.",
-        sources=("https://yaml.org/spec/1.2.2/#3212-node-comparison", _STRICT),
-    ),
-    Rule(
-        id="identity",
-        level=Level.ERROR,
-        title="`apiVersion` or `kind` is not that of a Canary.",
-        reason="The API server knows no such kind, or gives the object to another project's controller.",
-        sources=("https://kubernetes.io/docs/concepts/overview/working-with-objects/#required-fields",),
-    ),
-    Rule(
-        id="metadata",
-        level=Level.ERROR,
-        title="A name, a label or an annotation is refused.",
-        reason="The API server refuses the object. The name of a Canary becomes the value of a label of what is made "
-        "for it, and those have at most 63 characters.",
-        sources=(_NAMES, "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/"),
-    ),
-    Rule(
-        id="unknown-field",
-        level=Level.ERROR,
-        title="There is no such field.",
-        reason="With strict field validation, which kubectl asks for, the API server refuses the object; without, it "
-        "drops the field in silence.",
-        sources=(_STRICT,),
-    ),
-    Rule(
-        id="schema",
-        level=Level.ERROR,
-        title="A value is not allowed.",
-        reason="The API server refuses the object. It is the controller's own validation, which says everything at "
-        "once: [all fields](canary.md).",
-        sources=(_CRD,),
-    ),
-    Rule(
-        id="source",
-        level=Level.ERROR,
-        title="The metrics source cannot carry it.",
-        reason="The controller refuses the spec (`InvalidSpec`), wherever it is installed: "
-        "[where the numbers come from](../metrics.md). What depends on the installation is not looked at.",
-    ),
-)
+_SEQUENCES = "https://projecteuclid.org/journals/annals-of-statistics/volume-49/issue-2/10.1214/20-AOS1991.full"
 
 _STEPS = (
     Rule(
@@ -155,7 +79,57 @@ _ANALYSIS = (
         "they are: 409 for 1 %. A step with fewer passes canaries that are worse. Hold a step longer, give it more "
         "weight, or set a limit that the traffic can show. Without `--rps` it is a note that says which traffic is "
         "enough.",
-        sources=("https://projecteuclid.org/journals/annals-of-statistics/volume-49/issue-2/10.1214/20-AOS1991.full",),
+        sources=(_SEQUENCES,),
+    ),
+    Rule(
+        id="sample-beyond-hold",
+        level=Level.WARNING,
+        title="The sample that a test needs is not there when the hold ends.",
+        reason="A metric with `compare` or `mode: Sequential` passes no step before so many requests were answered "
+        "that its limit could be shown. The step goes on until then. Without `--rps` it is a note that says which "
+        "traffic is enough.",
+        sources=(_SEQUENCES,),
+    ),
+    Rule(
+        id="blind-comparison",
+        level=Level.WARNING,
+        title="No step can show that a canary is worse.",
+        reason="The test needs more windows or more requests than any step below 100 has, so that only the limit "
+        "counts. A latency quantile is one number a window: whether the canary's was higher is all that can be "
+        "counted, and a p99 of fewer than 200 requests is chance. `slowerThan` and `maxShare` count requests, and "
+        "need far fewer windows.",
+        sources=("https://arxiv.org/abs/2205.14762",),
+    ),
+    Rule(
+        id="detectable",
+        level=Level.NOTE,
+        title="What a comparison can show with this traffic.",
+        reason="The smallest share of bad requests that nine of ten rollouts find within one step, if stable has as "
+        "many as the limit allows. A smaller one is found later, or not at all: more weight and longer steps show "
+        "more. Without `--rps` it says from which traffic on five times as many show.",
+        sources=("https://arxiv.org/abs/2011.03567",),
+    ),
+    Rule(
+        id="small-tolerance",
+        level=Level.NOTE,
+        title="A tolerance that is none.",
+        reason="A comparison finds any difference, given requests enough, also one that matters to nobody: a cold "
+        "cache, another node. A latency quantile scatters by itself and is never compared with less than 10.",
+        sources=("https://sre.google/workbook/canarying-releases/",),
+    ),
+    Rule(
+        id="no-comparison",
+        level=Level.NOTE,
+        title="A step of 100 beside `compare`.",
+        reason="Without requests to stable there is no comparison; a limit goes on to count.",
+        sources=("https://sre.google/workbook/canarying-releases/",),
+    ),
+    Rule(
+        id="low-confidence",
+        level=Level.WARNING,
+        title="A confidence below 90.",
+        reason="It is the share of healthy releases that no test rolls back, over the whole rollout and all metrics.",
+        sources=(_SEQUENCES,),
     ),
     Rule(
         id="short-window",
@@ -199,7 +173,8 @@ _GITOPS = (
         reason="At best: the warm-up, and of each step its hold, or, where that is longer, `settle` and the windows "
         "that it needs. The timeout has room for windows that begin late and for `progressDeadline` while pods start "
         "(twice in managed mode: the stable copy's, too), rounded up to a minute. Approvals, pauses and waits for data "
-        "come on top, and each breach that does not end the rollout begins the hold anew. A wait that is over too soon "
+        "come on top, and each breach that does not end the rollout begins the hold anew. With `early` a step is over "
+        "after three windows at best. A wait that ends too soon "
         "calls a good rollout failed: Flux takes `spec.timeout` of a Kustomization, and its interval where there is "
         "none; Helm, from 4 on, waits for custom resources, 5m by default; `kubectl wait` ends after 30s. Argo CD's "
         "sync waits as long as it takes, `argocd app wait --timeout` takes seconds.",
@@ -220,5 +195,7 @@ _GITOPS = (
     ),
 )
 
-RULES = MappingProxyType({rule.id: rule for rule in (*_ERRORS, *_STEPS, *_ANALYSIS, *_GITOPS)})
+RULES = MappingProxyType({rule.id: rule for rule in (*ERRORS, *_STEPS, *_ANALYSIS, *_GITOPS)})
 """Every rule by its id, in the order of the page."""
+
+__all__ = ["RULES", "Rule"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from canary.core.comparison import questions
 from canary.lint.case import Case
 from canary.lint.finding import Finding, Level
 from canary.lint.timetable import Held, empty_windows, first_window, windows_for
@@ -33,6 +34,18 @@ def _hold(case: Case, held: Held) -> Iterator[Finding]:
     elif 0 < hold < first:
         words = f"ends before a window can: {parts}, which is how long the step lasts at least"
         yield case.subject.finding("short-hold", f"{held.field}.hold", words)
+    elif hold and held.stage.weight < 100 and (fewest := _fewest(case)) > (windows := case.windows_in(hold)):
+        words = f"has room for {_windows_of(windows)}, and no fewer than {fewest} decide a comparison: none ends in it"
+        yield case.subject.finding("short-hold", f"{held.field}.hold", words)
+
+
+def _fewest(case: Case) -> int:
+    """How many windows the tests of counts need; none without such a test."""
+    return max((question.test.fewest for question in questions(case.plan)), default=0)
+
+
+def _windows_of(number: int) -> str:
+    return "1 window" if number == 1 else f"{number} windows"
 
 
 def _min_requests(case: Case, held: Held) -> Iterator[Finding]:
@@ -40,16 +53,18 @@ def _min_requests(case: Case, held: Held) -> Iterator[Finding]:
     field, per_second = f"{held.field}.minRequests", case.traffic.canary(held.stage.weight)
     usual = max(held.stage.hold, first_window(plan))
     if not wanted or not per_second:
-        covered = plan.interval * int((usual - plan.settle) / plan.interval + 1e-9)
+        covered = plan.interval * case.windows_in(usual)
         if wanted:
             enough = at_least(wanted / (covered * held.stage.weight / 100.0))
             words = f"take longer than the hold with fewer than {enough} requests/s in all"
             yield case.subject.finding("min-requests", field, words, level=Level.NOTE)
-    elif held.least > usual:
-        windows = windows_for(wanted, per_second, plan.interval)
+        return
+    windows = windows_for(wanted, per_second, plan.interval)
+    lasts = plan.settle + windows * plan.interval
+    if lasts > usual:
         words = (
             f"takes {windows} windows at {count(per_second)} requests/s to the canary: the step lasts "
-            f"{lasting(held.least)} at least, and its hold is {lasting(held.stage.hold)}"
+            f"{lasting(lasts)} at least, and its hold is {lasting(held.stage.hold)}"
         )
         yield case.subject.finding("min-requests", field, words)
 

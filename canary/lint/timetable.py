@@ -6,6 +6,7 @@ from math import ceil, exp, floor
 
 import msgspec
 
+from canary.core.evidence import Early
 from canary.core.plan import Plan, Stage
 
 
@@ -24,7 +25,7 @@ class Held(msgspec.Struct, frozen=True):
 
     `least` and `most` are how long it lasts in seconds while every window is Healthy: windows of one source follow each
     other, and the first that counts begins up to one interval after the weight has settled. `windows` is how many full
-    ones it has at least, once it ends.
+    ones it has when it ends, not early. `sample` is how many requests it needs before it may.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Held(msgspec.Struct, frozen=True):
     most: float
     windows: int
     interval: float
+    sample: float = 0.0
 
     @property
     def counted(self) -> float:
@@ -89,9 +91,22 @@ def timetable(plan: Plan, traffic: Traffic, *, ramp: bool, given: int) -> Timeta
 
 
 def _held(plan: Plan, traffic: Traffic, number: int, field: str) -> Held:
-    stage, per_second = plan.stage(number), traffic.canary(plan.stage(number).weight)
-    windows = windows_for(stage.min_requests, per_second, plan.interval) if per_second else 1
-    least = max(stage.hold, plan.settle + windows * plan.interval)
-    most = max(stage.hold, plan.settle + (windows + 1) * plan.interval)
+    stage, sample = plan.stage(number), _sample(plan, number)
+    per_second = traffic.canary(stage.weight)
+    wanted = max(stage.min_requests, sample)
+    windows = windows_for(wanted, per_second, plan.interval) if per_second else 1
+    shortest = plan.settle + windows * plan.interval
+    least = max(stage.hold, shortest)
+    most = max(stage.hold, shortest + plan.interval)
     full = floor((least - plan.settle) / plan.interval + 1e-9)
-    return Held(number, stage, field, least, most, full, plan.interval)
+    if plan.early:
+        least = min(least, max(shortest, plan.settle + Early().fewest * plan.interval))
+    return Held(number, stage, field, least, most, full, plan.interval, sample)
+
+
+def _sample(plan: Plan, number: int) -> float:
+    """Requests without which no metric that is tested passes; in a promotion, the last 100 without a hold, none."""
+    stage = plan.stage(number)
+    if not plan.target and number == len(plan.stages) and stage.weight == 100 and not stage.hold:
+        return 0.0
+    return max((limit.sample for limit in plan.limits), default=0.0)

@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from canary.core.evidence import requests_to_show
+from canary.core.plan import SURE_ENOUGH
 from canary.lint.finding import Finding, Level
-from canary.lint.limits import ALPHA, SCRAPE, SCRAPES
+from canary.lint.limits import SCRAPE, SCRAPES
 from canary.metrics.prometheus import counters
 from canary.server.sources import DEFAULT_SCRAPE
 from tests.lint.conftest import by_rule, look, make_canary, managed
@@ -193,7 +194,7 @@ def test_what_is_learned_at_100_comes_too_late(found: Find) -> None:
 
 
 def test_how_many_requests_a_limit_takes_is_what_the_analysis_says(found: Find) -> None:
-    needed = requests_to_show(0.01, ALPHA)
+    needed = requests_to_show(0.01, SURE_ENOUGH)
     assert needed == pytest.approx(409)
     assert (
         "min 99% takes 409 requests to show (confidence 95%)" in found(**success("99"))["limit-beyond-sample"].message

@@ -17,6 +17,7 @@ spec:
     - {weight: 5, hold: 2m}
     - weight: 25
       hold: "5m"
+  a: {c: 1}
   a.b: 1
 """
 
@@ -73,7 +74,8 @@ def test_a_value_is_that_of_kubectl(text: str, value: Any) -> None:
         ("spec.steps[1].hold", Place(6, 13, 17)),
         ("spec.steps[1].minRequests", Place(5, 7)),
         ("spec.steps[7].hold", Place(3, 3, 8)),
-        ("spec.a.b", Place(7, 8, 9)),
+        ("spec.a.b", Place(8, 8, 9)),
+        ("spec.a.d", Place(7, 3, 4)),
         ("spec", Place(1, 1, 5)),
         ("kind", Place(1, 1)),
         ("", Place(1, 1)),
