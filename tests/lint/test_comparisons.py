@@ -7,6 +7,7 @@ five at 50 %.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,10 +52,12 @@ def test_a_step_that_waits_for_its_sample(found: Find) -> None:
     # 15 requests/s are 45 a window: 10 windows, 10 + 300 s.
     assert "after 5m10s" in found(rps=15, **plan, **compared(success()))["sample-beyond-hold"].message
     assert "sample-beyond-hold" not in found(rps=16, **plan, **compared(success()))
+    just = {"steps": [{"weight": 10, "hold": "5m10s"}, NEXT]}
+    assert "sample-beyond-hold" not in found(rps=15, **just, **compared(success()))
 
 
 def test_a_limit_that_is_tested_is_not_said_to_pass_unseen(found: Find) -> None:
-    assert "limit-beyond-sample" not in found(rps=0.1, **compared(success()))
+    assert "limit-beyond-sample" not in found(**compared(success()))
 
 
 def test_the_sample_counts_for_how_long_a_rollout_takes(found: Find) -> None:
@@ -95,7 +98,9 @@ def test_the_step_that_shows_most_is_told(found: Find) -> None:
 
 def test_a_step_that_waits_for_its_sample_shows_more(found: Find) -> None:
     plan = {"steps": [{"weight": 10, "hold": "5m10s"}]}
-    assert found(rps=10, **plan, **compared(success()))["detectable"].message.startswith("10% for 7m shows ")
+    message = found(rps=10, **plan, **compared(success()))["detectable"].message
+    assert message.startswith("10% for 7m shows ")
+    assert f"`{message}`" in (Path(__file__).parents[2] / "docs" / "lint.md").read_text("utf-8")
 
 
 def test_a_limit_by_evidence_needs_no_stable_side(found: Find) -> None:
@@ -134,6 +139,10 @@ def test_two_windows_are_enough_to_decide(found: Find) -> None:
     assert "no fewer than 3 decide" in found(**short)["short-hold"].message
 
 
+def test_at_100_no_comparison_is_waited_for(found: Find) -> None:
+    assert "short-hold" not in found(steps=[NEXT, {"weight": 100, "hold": "40s"}], **compared(success()))
+
+
 def test_a_quantile_takes_ten_windows(found: Find) -> None:
     # docs/analysis.md, row A10. 10 + 10 * 30 = 310 s.
     plan = {"steps": [{"weight": 50, "hold": "5m9s"}]}
@@ -150,7 +159,10 @@ def test_a_quantile_of_few_requests_cannot_be_compared(found: Find) -> None:
 
 def test_a_comparison_of_one_callers_requests_gets_no_figures(found: Find) -> None:
     seen = success(**{"from": {"kind": "Deployment", "name": "checkout"}})
-    assert {"sample-beyond-hold", "detectable"} & found(rps=1, **compared(seen)).keys() == set()
+    plain = {name: value for name, value in seen.items() if name != "compare"}
+    for metric in (seen, plain):
+        figures = {"sample-beyond-hold", "detectable", "limit-beyond-sample"}
+        assert figures & found(rps=0.1, **compared(metric)).keys() == set()
 
 
 # What is asked for.

@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.api.validation import validate
+from canary.kube.clock import SystemClock
 from canary.lint.check import Report, Source, lint
 from canary.lint.finding import Level
+from canary.metrics.prometheus.pack_file import shipped
+from canary.metrics.proxies.flavour import shipped as shipped_flavour
+from canary.server.sources import Installed, PrometheusSettings, SourceSettings
 from tests.lint.conftest import by_rule, look, make_canary
 
 CORPUS = Path(__file__).parents[1] / "api"
@@ -217,6 +221,30 @@ def test_a_source_that_can_never_carry_a_metric_is_an_error() -> None:
         assert f"source {source}" in error.message
     for source, metric in (("Prometheus", slow), ("Prometheus", seen), ("SMI", seen), ("Proxies", slow)):
         assert "source" not in by_rule(look(make_canary(analysis={"source": source, "metrics": [metric]})))
+
+
+METRICS: list[dict[str, Any]] = [
+    {"name": "ok", "min": "99"},
+    {"name": "late", "quantile": "p99", "max": "1s"},
+    {"name": "slow", "slowerThan": "1s", "maxShare": "1"},
+    {"name": "seen", "min": "99", "from": {"kind": "Deployment", "name": "web"}},
+]
+
+
+@pytest.mark.parametrize("source", ["SMI", "Prometheus", "Proxies"])
+async def test_a_source_carries_here_what_the_best_installation_carries(source: str) -> None:
+    prometheus = PrometheusSettings(url="http://prometheus.example", pack=shipped("linkerd"), scrape=1.0)
+    nobody: Any = None  # nothing is asked
+    settings = SourceSettings(prometheus=prometheus, proxies=shipped_flavour("linkerd"))
+    best = Installed(settings, nobody, lambda *_: {}, clock=SystemClock(), user_agent="test")
+    try:
+        for metric in METRICS:
+            manifest = make_canary(analysis={"source": source, "metrics": [metric]})
+            (case,) = look(manifest).cases
+            errors = [each for each in look(manifest).findings if each.rule == "source"]
+            assert [(each.field, each.message) for each in errors] == [*map(tuple, best.sources.errors(case.spec))]
+    finally:
+        await best.close()
 
 
 JSON = st.recursive(
