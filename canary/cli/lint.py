@@ -135,7 +135,7 @@ def table(case: Case) -> Iterator[str]:
             (
                 str(held.number),
                 f"{held.stage.weight}%",
-                lasting(held.least),
+                lasting(held.whole) if held.least == held.whole else f"{lasting(held.least)} to {lasting(held.whole)}",
                 str(held.windows),
                 _NONE if requests is None else count(requests),
                 shown,

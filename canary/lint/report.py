@@ -27,7 +27,7 @@ def plan(case: Case) -> dict[str, Any]:
     return {
         "file": case.subject.file,
         "canary": case.subject.name,
-        "seconds": case.table.least,
+        "leastSeconds": case.table.least,
         "timeoutSeconds": case.table.timeout,
         "approvals": list(case.table.approvals),
         "steps": [_step(case, held) for held in case.table.held],
@@ -50,7 +50,8 @@ def _step(case: Case, held: Held) -> dict[str, Any]:
     return {
         "number": held.number,
         "weight": held.stage.weight,
-        "seconds": held.least,
+        "leastSeconds": held.least,
+        "seconds": held.whole,
         "windows": held.windows,
         "requests": case.requests(held),
         "breachFrom": breach_from(case, held),

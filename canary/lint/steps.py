@@ -34,8 +34,10 @@ def _hold(case: Case, held: Held) -> Iterator[Finding]:
     elif 0 < hold < first:
         words = f"ends before a window can: {parts}, which is how long the step lasts at least"
         yield case.subject.finding("short-hold", f"{held.field}.hold", words)
-    elif hold and held.stage.weight < 100 and (fewest := _fewest(case)) > (windows := case.windows_in(hold)):
-        words = f"has room for {_windows_of(windows)}, and no fewer than {fewest} decide a comparison: none ends in it"
+    elif hold and held.stage.weight < 100 and (fewest := _fewest(case)) > held.windows:
+        words = (
+            f"has room for {_windows_of(held.windows)}, and no fewer than {fewest} decide a comparison: none ends in it"
+        )
         yield case.subject.finding("short-hold", f"{held.field}.hold", words)
 
 

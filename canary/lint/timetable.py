@@ -24,14 +24,16 @@ class Held(msgspec.Struct, frozen=True):
     """A stage with a weight. `field` is its path in the spec, empty for the last 100 that services mode adds.
 
     `least` and `most` are how long it lasts in seconds while every window is Healthy: windows of one source follow each
-    other, and the first that counts begins up to one interval after the weight has settled. `windows` is how many full
-    ones it has when it ends, not early. `sample` is how many requests it needs before it may.
+    other, and the first that counts begins up to one interval after the weight has settled. `whole` is the least
+    without an early end, and `windows` is how many full ones it has then. `sample` is how many requests it needs before
+    it may end.
     """
 
     number: int
     stage: Stage
     field: str
     least: float
+    whole: float
     most: float
     windows: int
     interval: float
@@ -96,12 +98,11 @@ def _held(plan: Plan, traffic: Traffic, number: int, field: str) -> Held:
     wanted = max(stage.min_requests, sample)
     windows = windows_for(wanted, per_second, plan.interval) if per_second else 1
     shortest = plan.settle + windows * plan.interval
-    least = max(stage.hold, shortest)
+    whole = max(stage.hold, shortest)
     most = max(stage.hold, shortest + plan.interval)
-    full = floor((least - plan.settle) / plan.interval + 1e-9)
-    if plan.early:
-        least = min(least, max(shortest, plan.settle + Early().fewest * plan.interval))
-    return Held(number, stage, field, least, most, full, plan.interval, sample)
+    early = max(shortest, plan.settle + Early().fewest * plan.interval) if plan.early else whole
+    full = floor((whole - plan.settle) / plan.interval + 1e-9)
+    return Held(number, stage, field, min(whole, early), whole, most, full, plan.interval, sample)
 
 
 def _sample(plan: Plan, number: int) -> float:

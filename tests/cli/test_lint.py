@@ -136,6 +136,13 @@ def test_the_plan_is_a_table(write, capsys):
     ]
 
 
+def test_a_step_that_may_end_early_has_both_times(write, capsys):
+    tested = "  analysis: {early: true, metrics: [{name: ok, min: 99, compare: Stable}]}\n"
+    write(canary_yaml=GOOD + tested)
+    main(["lint", "-f", "canary.yaml", "--plan"])
+    assert "1      10%      1m40s to 10m   19        -          -" in capsys.readouterr().out
+
+
 class Tty(io.StringIO):
     def isatty(self):
         return True

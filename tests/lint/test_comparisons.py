@@ -139,6 +139,12 @@ def test_two_windows_are_enough_to_decide(found: Find) -> None:
     assert "no fewer than 3 decide" in found(**short)["short-hold"].message
 
 
+def test_a_step_that_waits_for_its_sample_has_windows_enough(found: Find) -> None:
+    plan = {"steps": [{"weight": 10, "hold": "40s"}, NEXT]}
+    assert "short-hold" in found(**plan, **compared(success()))
+    assert "short-hold" not in found(rps=10, **plan, **compared(success()))
+
+
 def test_at_100_no_comparison_is_waited_for(found: Find) -> None:
     assert "short-hold" not in found(steps=[NEXT, {"weight": 100, "hold": "40s"}], **compared(success()))
 

@@ -62,11 +62,17 @@ def test_a_report_is_plain_values() -> None:
 
 def test_a_plan_says_what_each_step_sees() -> None:
     (plan,) = plain(look(make_canary(), rps=10))["plans"]
-    assert (plan["canary"], plan["seconds"], plan["timeoutSeconds"], plan["approvals"]) == ("shop/web", 1300, 1980, [])
+    assert (plan["canary"], plan["leastSeconds"], plan["timeoutSeconds"], plan["approvals"]) == (
+        "shop/web",
+        1300,
+        1980,
+        [],
+    )
     # 570 s at 1 request/s; 5 of 570 are less than the limit of 1 %.
     assert plan["steps"][0] == {
         "number": 1,
         "weight": 10,
+        "leastSeconds": 600,
         "seconds": 600,
         "windows": 19,
         "requests": pytest.approx(570),

@@ -43,8 +43,12 @@ async def took(sim: Simulation) -> float:
         {"ramp": {"from": 10, "to": 50, "increment": 20, "hold": "20s"}, "steps": None},
         {"steps": [{"weight": 25, "hold": "10s", "minRequests": 450}]},
         {"steps": [{"weight": 25, "hold": "10s"}], "analysis": {**QUICK["analysis"], "metrics": [TESTED]}},
+        {
+            "steps": [{"weight": 50, "hold": "5m"}],
+            "analysis": {**QUICK["analysis"], "metrics": [TESTED], "early": True},
+        },
     ],
-    ids=["holds", "short holds", "a ramp", "minRequests", "a sample"],
+    ids=["holds", "short holds", "a ramp", "minRequests", "a sample", "an early end"],
 )
 def test_a_rollout_is_neither_faster_nor_slower(spec: dict[str, Any], seed: int) -> None:
     async def main() -> tuple[float, Timetable]:
