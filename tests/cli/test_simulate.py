@@ -185,3 +185,12 @@ def without_figures(text: str) -> list[str]:
     """The lines, but of a row with figures only its name."""
     lines = text.strip().splitlines()[1:]
     return [re.sub(r"(?<= ) +[\d.]+% .*%.*", "", line).rstrip() for line in lines]
+
+
+def test_the_scenario_of_the_page_has_every_field():
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/simulate.md").read_text(), re.DOTALL | re.MULTILINE)
+    fields = yaml.safe_load(blocks[1])
+    assert fields.keys() == FIELDS.keys() - {"period"}
+    assert [each.name for each in parse_scenario(fields).regressions] == [
+        "healthy", "5x: 1.5% errors", "2% errors", "latency 1.5x",
+    ]  # fmt: skip
