@@ -62,6 +62,16 @@ async def test_a_stripped_finalizer_leaves_what_serves_serving(managed, phase):
         assert sim.selector() == "podinfo-stable"
 
 
+async def test_a_finalizer_that_somebody_takes_off_comes_back(managed):
+    async with managed() as sim:
+        await sim.onboarded()
+        await sim.strip_finalizers()
+        await sim.sleep(5.0)
+        await sim.delete_canary()
+        await sim.gone()
+        assert (sim.ours(), sim.selector()) == ([], "podinfo")
+
+
 @pytest.mark.parametrize("phase", ["Idle", "Progressing", "RolledBack"])
 async def test_a_canary_that_is_made_anew_finds_its_parts(managed, phase):
     async with managed() as sim:
