@@ -52,6 +52,16 @@ def test_from_every_phase_the_promoted_template_serves_at_the_end(managed, phase
 
 
 @pytest.mark.parametrize("phase", ALL)
+def test_nothing_is_due_before_the_split_says_that_the_canary_is_deleted(managed, phase):
+    r = managed().to(phase)
+    r.delete()
+    assert r.due == []
+
+    r.look()
+    assert r.due != []
+
+
+@pytest.mark.parametrize("phase", ALL)
 def test_a_restart_after_every_write_changes_nothing_of_the_outcome(managed, phase):
     r = managed().to(phase)
     promoted = r.state.promoted
