@@ -186,7 +186,9 @@ class Actor:
             found = await self._client.get(
                 DEPLOYMENTS, reference.name, namespace, type=Manifest, timeout=5.0, attempts=1
             )
-        except NotFound:
+        except NotFound as error:
+            if not error.names_object:
+                raise
             found = None
         manifests.read(DEPLOYMENTS, (namespace, reference.name), found, over=over)
 

@@ -13,7 +13,7 @@ import structlog
 from canary.api.canary import Canary
 from canary.api.kinds import EndpointSlice, Service, TrafficSplit
 from canary.api.manifest import Manifest
-from canary.api.names import REPORTING_CONTROLLER
+from canary.api.names import FINALIZER, REPORTING_CONTROLLER
 from canary.controller.act import Actor
 from canary.controller.managed.deeds import Deeds
 from canary.controller.managed.keeper import Keeper
@@ -275,7 +275,8 @@ class Controller:
             return
         before, after = old.metadata, new.metadata
         relevant = before.generation != after.generation or before.annotations != after.annotations
-        if relevant or before.deletion_timestamp != after.deletion_timestamp:
+        taken_off = FINALIZER in before.finalizers and FINALIZER not in after.finalizers
+        if relevant or taken_off or before.deletion_timestamp != after.deletion_timestamp:
             self.queue.add(key, SOON)
 
     def _split_changed(self, key: Key, old: TrafficSplit | None, new: TrafficSplit | None) -> None:

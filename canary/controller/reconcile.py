@@ -228,6 +228,9 @@ class Reconciler:
         if decision.outlook == FINALIZE and observed.deleting:
             await self._reporter.finalizer(session, canary, wanted=False)
             return
+        if state is not None and not observed.deleting:
+            # Whoever has taken the finalizer off: without it a deletion would leave everything behind.
+            await self._reporter.finalizer(session, canary, wanted=True)
         if self._too_early(session, canary, observed, state):
             self._queue.add_after(session.key, VIEW_PATIENCE)
             return

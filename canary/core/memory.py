@@ -99,10 +99,11 @@ def remember(memory: Memory, observed: Observed, readings: tuple[Reading, ...], 
         return memory
     memory = _follow_edits(memory, plan)
     memory = _follow_change(memory, plan, observed.split.uid, state, now)
-    waiting_since = memory.waiting_since
-    memory = _follow_endpoints(memory, plan, state, observed.side(state.canary or plan.canary), now)
+    side = observed.side(state.canary or plan.canary)
+    if observed.workload is None:
+        memory = _follow_wait(memory, plan, state, side, now)
+    memory = _follow_endpoints(memory, plan, side, now)
     if observed.workload is not None:
-        memory = msgspec.structs.replace(memory, waiting_since=waiting_since)
         memory = _follow_workload(memory, plan, state, observed, observed.workload, now)
     for reading in readings:
         memory = _read(memory, plan, state, reading)
@@ -203,7 +204,20 @@ def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now)
     return memory
 
 
-def _follow_endpoints(memory: Memory, plan: Plan, state: State, side: Side, now: Now) -> Memory:
+def _follow_wait(memory: Memory, plan: Plan, state: State, side: Side, now: Now) -> Memory:
+    """Services mode: whether the canary is awaited, by what was remembered of it before this look."""
+    waiting = side.gone and not (state.running and state.weight) and side.service != state.serving
+    if not waiting:
+        return msgspec.structs.replace(memory, waiting_since=None)
+    if memory.waiting_since is not None:
+        return memory
+    # After a loss the wait began when the weight fell, so a restart does not start the deadline again.
+    lost = state.running and state.lost and memory.warm_at is None
+    waited = plan.deadline - left(plan.deadline, state.moved, now) if lost else 0.0
+    return msgspec.structs.replace(memory, waiting_since=now.monotonic - waited)
+
+
+def _follow_endpoints(memory: Memory, plan: Plan, side: Side, now: Now) -> Memory:
     changes: dict[str, object] = {}
     unknown = not side.known or (side.ready > 0 and side.hashes is None)
     if side.revision != memory.revision and not unknown:
@@ -217,14 +231,6 @@ def _follow_endpoints(memory: Memory, plan: Plan, state: State, side: Side, now:
         if memory.warm_at is None or changes.get("revision"):
             began = now.wall if side.ready_at is None else side.ready_at
             changes["warm_at"] = now.monotonic + left(plan.warmup, began, now)
-    waiting = side.gone and not (state.running and state.weight) and side.service != state.serving
-    if not waiting:
-        changes["waiting_since"] = None
-    elif memory.waiting_since is None:
-        # After a loss the wait began when the weight fell, so a restart does not start the deadline again.
-        lost = state.running and state.lost and memory.warm_at is None
-        waited = plan.deadline - left(plan.deadline, state.moved, now) if lost else 0.0
-        changes["waiting_since"] = now.monotonic - waited
     return msgspec.structs.replace(memory, **changes)
 
 

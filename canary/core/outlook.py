@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canary.api.duration import format_duration
+from canary.core.actions.leaving import patience
 from canary.core.decision import Outlook
 from canary.core.memory import GONE_AFTER, left
 from canary.core.phases import Phase
@@ -31,8 +32,8 @@ def wake_at(s: Situation) -> float | None:
         moments += [memory.pointed_at, memory.settled_at]
         if plan is not None and s.state.phase is Phase.ROLLING_BACK:
             moments.append(s.now.monotonic + left(plan.deadline, s.state.since, s.now))
-        if plan is not None and s.observed.deleted_at is not None:
-            moments.append(s.now.monotonic + left(plan.deadline, s.observed.deleted_at, s.now))
+    if s.observed.deleted_at is not None:
+        moments.append(s.now.monotonic + left(patience(s.observed), s.observed.deleted_at, s.now))
     return min((m for m in moments if m is not None and m > s.now.monotonic), default=None)
 
 

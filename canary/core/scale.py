@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from canary.core.phases import Phase
 from canary.core.plan import Plan
 from canary.core.state import State
 from canary.core.workload import Workload
@@ -22,9 +21,7 @@ def replicas_for(plan: Plan, size: int, weight: int) -> int:
 
 
 def leading_weight(plan: Plan, state: State) -> int:
-    """The weight that comes next; the present one after the last, and while stable takes the revision over."""
-    if state.phase is Phase.PROMOTING:
-        return state.weight
+    """The weight that comes next; the present one after the last."""
     following = next((stage.weight for stage in plan.stages[state.step :] if not stage.approval), 0)
     return max(following, state.weight)
 

@@ -64,6 +64,12 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     items: tuple[T, ...] | None = None
 
 
+class _Deleted(msgspec.Struct):
+    """A Status, or the object as it was last."""
+
+    kind: str
+
+
 class Client:
     """Every method raises the errors of `canary.kube.errors`; timeouts are seconds per attempt."""
 
@@ -257,7 +263,8 @@ class Client:
     ) -> None:
         """DELETE, only if the object still has `uid` and `resource_version` where given (else `Conflict`).
 
-        `propagation` is Foreground, Background or Orphan.
+        `propagation` is Foreground, Background or Orphan. Raises `Undecodable` for an answer that no API server gives:
+        something in between may say 200 to anything.
         """
         preconditions = {"uid": uid, "resourceVersion": resource_version}
         preconditions = {key: value for key, value in preconditions.items() if value is not None}
@@ -266,7 +273,9 @@ class Client:
             options["preconditions"] = preconditions
         if propagation is not None:
             options["propagationPolicy"] = propagation
-        await self._write("DELETE", resource.path(namespace, name), encode(options), timeout=timeout, managed=False)
+        path = resource.path(namespace, name)
+        answer = await self._write("DELETE", path, encode(options), timeout=timeout, managed=False)
+        decode(answer.body, _Deleted)
 
     async def close(self) -> None:
         """Close the transport."""

@@ -66,7 +66,14 @@ class Unauthorized(ApiError): ...
 class Forbidden(ApiError): ...
 
 
-class NotFound(ApiError): ...
+class NotFound(ApiError):
+    @property
+    def names_object(self) -> bool:
+        """Whether this one object is not there; otherwise the server, or something before it, lacks the whole path.
+
+        For an object that is gone the API server names it in the details of its Status.
+        """
+        return bool(self.details.get("name"))
 
 
 class MethodNotAllowed(ApiError): ...

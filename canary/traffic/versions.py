@@ -167,9 +167,5 @@ class Discovery:
 
 
 def resource_missing(error: NotFound) -> bool:
-    """Whether a 404 says that the API has no TrafficSplits in this version, rather than that one split is gone.
-
-    For an object that is gone the API server names it in the details of its Status; for a path that it does not serve
-    there is no such name.
-    """
-    return not error.details.get("name")
+    """Whether a 404 says that the API has no TrafficSplits in this version, rather than that one split is gone."""
+    return not error.names_object

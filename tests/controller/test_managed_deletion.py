@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from canary.kube.resources import DEPLOYMENTS
-from canary.sandbox.app import Release
+from canary.kube.resources import DEPLOYMENTS, SERVICES
+from canary.sandbox.apiserver.faults import Answer
+from canary.sandbox.app import App, Release
+from canary.sandbox.managed_app import autoscaler
 
 PHASES = ("Idle", "Progressing", "Promoting", "RollingBack", "Promoted", "RolledBack")
 
@@ -60,6 +62,16 @@ async def test_a_stripped_finalizer_leaves_what_serves_serving(managed, phase):
         assert sim.selector() == "podinfo-stable"
 
 
+async def test_a_finalizer_that_somebody_takes_off_comes_back(managed):
+    async with managed() as sim:
+        await sim.onboarded()
+        await sim.strip_finalizers()
+        await sim.sleep(5.0)
+        await sim.delete_canary()
+        await sim.gone()
+        assert (sim.ours(), sim.selector()) == ([], "podinfo")
+
+
 @pytest.mark.parametrize("phase", ["Idle", "Progressing", "RolledBack"])
 async def test_a_canary_that_is_made_anew_finds_its_parts(managed, phase):
     async with managed() as sim:
@@ -82,6 +94,36 @@ async def test_without_the_target_stable_is_left_serving_without_our_marks(manag
         assert sim.ours() == []
         assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
         assert sim.selector() == "podinfo-stable"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"app": "podinfo", "tier": "web"}, {"app": "podinfo", "tier": "web"}), ({"app": "nobody"}, {"app": "podinfo"})],
+    ids=["that the pods have", "that no pod has"],
+)
+async def test_the_root_gets_a_selector_back(managed, before, after):
+    async with managed(applied=False) as sim:
+        labels = {"metadata": {"labels": {"tier": "web"}}}
+        await sim.cluster.client.patch(DEPLOYMENTS, "podinfo", {"spec": {"template": labels}}, "shop")
+        await sim.cluster.client.patch(SERVICES, "podinfo", {"spec": {"selector": before}}, "shop")
+        await sim.apply(sim.managed_canary())
+        await sim.onboarded()
+        await sim.delete_canary()
+        await sim.gone()
+        assert sim.object("services")["spec"]["selector"] == after
+
+
+async def test_a_kind_that_is_not_served_for_a_moment_is_not_taken_for_gone(managed):
+    async with managed(autoscaler(App(), fewest=2)) as sim:
+        await sim.onboarded()
+        rule = sim.faults.add(Answer(404), verb="delete", resource="horizontalpodautoscalers", user_agent="one")
+        await sim.delete_canary()
+        await sim.until(lambda: rule.fired > 0, 60.0)
+        await sim.sleep(15.0)
+        assert sim.object("canaries") is not None
+        sim.faults.remove(rule)
+        await sim.gone()
+        assert sim.ours() == []
 
 
 @pytest.mark.parametrize("after", ["deployments", "services", "trafficsplits"])

@@ -134,3 +134,11 @@ async def test_a_process_that_dies_in_the_middle_has_a_heir(managed, after):
         sim.start("two")
         await sim.onboarded()
         assert sim.selector() == "podinfo-stable"
+
+
+async def test_a_stable_service_that_somebody_edits_meanwhile_is_put_right(managed):
+    async with managed() as sim:
+        await sim.until(lambda: sim.object("services", "podinfo-stable") is not None)
+        await sim.cluster.client.patch(SERVICES, "podinfo-stable", {"spec": {"selector": {"app": "nobody"}}}, "shop")
+        await sim.onboarded()
+        assert sim.selector("podinfo-stable") == "podinfo-stable"

@@ -141,8 +141,15 @@ def check_end(r):
     """S16: nothing of ours is left, and what served still serves; in a namespace that goes, everything goes."""
     if r.cluster.terminating:
         return
-    assert r.split is None or r.split.weight_of(CANARY_SERVICE) == 0
+    rejected = r.log[-1].state.rejected if r.log else ()
+    if r.split is not None and r.split.weight_of(CANARY_SERVICE):
+        # Nothing but what was rejected, or is mixed, can serve: then nothing is touched.
+        runs = {pod.named for pod in r.cluster.behind(CANARY_SERVICE)}
+        assert runs
+        assert not r.cluster.behind(STABLE_SERVICE)
+        assert runs != {r.candidate.revision} or r.candidate.revision in r.state.rejected
+        return
     assert not r.cluster.leftovers
     if r.cluster.root.exists and r.cluster.root.selects is Selects.STABLE:
-        assert r.stable is not None or r.candidate is None
+        assert r.stable is not None or r.candidate is None or r.candidate.revision in rejected
     assert STABLE_SERVICE not in r.cluster.parts

@@ -52,6 +52,16 @@ def test_from_every_phase_the_promoted_template_serves_at_the_end(managed, phase
 
 
 @pytest.mark.parametrize("phase", ALL)
+def test_nothing_is_due_before_the_split_says_that_the_canary_is_deleted(managed, phase):
+    r = managed().to(phase)
+    r.delete()
+    assert r.due == []
+
+    r.look()
+    assert r.due != []
+
+
+@pytest.mark.parametrize("phase", ALL)
 def test_a_restart_after_every_write_changes_nothing_of_the_outcome(managed, phase):
     r = managed().to(phase)
     promoted = r.state.promoted
@@ -192,3 +202,115 @@ def test_without_a_root_service_there_is_none_to_point(managed):
 
     assert not r.cluster.root.exists
     assert len(r.candidate.pods) == 4
+
+
+def _bereft(managed, weight=50):
+    """In mid-rollout somebody deletes the stable copy and the template that it ran, then the Canary."""
+    r = managed().until(weight)
+    r.cluster.stable = None
+    r.cluster.pins.discard("r1")
+    r.cluster.parts.discard("Deployment/shop-stable")
+    r.delete()
+    r.wait(5)
+    r.rest()
+    return r
+
+
+def test_what_nobody_can_make_again_is_asked_for_and_traffic_stays(managed):
+    r = _bereft(managed)
+
+    assert (r.outlook, r.decision.outlook.blocked) == ("StableUnavailable", True)
+    assert "nobody can make r1 again, so put it into Deployment shop" in r.decision.outlook.message
+    assert "after progressDeadline Deployment shop takes over as it is" in r.decision.outlook.message
+    assert r.split.weight_of("shop-canary") == 50
+    assert r.decision.wake_at is not None
+
+
+def test_the_promoted_template_in_the_target_takes_over_at_once(managed):
+    r = _bereft(managed)
+    r.push("r1")
+    r.wait(10)
+    leave(r, 60)
+
+    assert {pod.named for pod in r.candidate.pods} == {"r1"}
+    assert r.cluster.root.selects is Selects.CANDIDATE
+
+
+def test_after_the_deadline_the_target_takes_over_as_it_is(managed):
+    r = _bereft(managed)
+    r.wait(580)
+    r.rest()
+    assert r.cluster.root.selects is Selects.STABLE
+
+    r.wait(20)
+    leave(r, 60)
+    assert {pod.named for pod in r.candidate.pods} == {"r2"}
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert (r.split, r.stable) == (None, None)
+
+
+def test_the_same_holds_for_a_copy_of_which_no_pod_is_ready_any_more(managed):
+    r = managed().until(50)
+    r.stable.pods, r.stable.quota = [], 0
+    r.delete()
+    r.rest()
+    assert (r.outlook, r.split.weight_of("shop-canary")) == ("StableUnavailable", 50)
+    assert "make it ready, or put r1 into Deployment shop" in r.decision.outlook.message
+
+    r.wait(600)
+    leave(r, 60)
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert {pod.named for pod in r.candidate.pods} == {"r2"}
+
+
+def test_a_rejected_release_never_takes_over_and_everything_is_left_as_it_is(managed):
+    r = _bereft(managed)
+    r.split = msgspec.structs.replace(r.split, state=msgspec.structs.replace(r.state, rejected=("r2",)))
+    r.rest()
+    assert "everything is left as it is" in r.decision.outlook.message
+    count = len(r.writes)
+    r.wait(600)
+    r.rest()
+
+    assert r.finalized
+    assert r.writes[count:] == []
+    assert r.split.weight_of("shop-canary") == 50
+
+
+def test_a_canary_of_several_revisions_does_not_take_over(managed):
+    r = _bereft(managed)
+    r.cluster.broken = {"r3"}
+    r.push("r3")
+    r.wait(600)
+    r.rest()
+
+    assert r.finalized
+    assert r.cluster.root.selects is Selects.STABLE
+
+
+def test_pods_that_nobody_has_looked_at_yet_are_waited_for(managed):
+    r = _bereft(managed)
+    r.wait(600)
+    sides = {n: msgspec.structs.replace(side, hashes=None, named=None) for n, side in r.cluster.sides().items()}
+    r.cluster.sides = lambda: sides
+    r.rest()
+
+    assert not r.finalized
+    assert r.cluster.root.selects is Selects.STABLE
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+def test_without_anything_that_runs_the_target_takes_over_unless_it_was_rejected(managed, rejected):
+    r = managed().rolled_back() if rejected else managed().onboard()
+    r.push("r2")
+    r.cluster.stable, r.cluster.pins = None, set()
+    r.delete()
+    r.wait(5)
+    r.rest()
+    assert r.outlook == "StableUnavailable"
+    assert "put r1 into Deployment shop" in r.decision.outlook.message
+
+    r.wait(600)
+    leave(r, 60)
+    assert r.cluster.root.selects is (Selects.STABLE if rejected else Selects.CANDIDATE)
+    assert bool(r.candidate.pods) is not rejected

@@ -128,3 +128,23 @@ def test_stable_that_loses_its_pods_keeps_the_target_running(managed):
 
     assert r.candidate.replicas == 4
     assert r.phase is Phase.INITIALIZING
+
+
+@pytest.mark.parametrize("selects", [Selects.OTHER, Selects.CANDIDATE])
+def test_a_stable_service_that_somebody_has_edited_is_put_right_before_there_is_a_split(managed, selects):
+    r = managed()
+    r.rest()
+    r.cluster.backend = selects
+    r.rest()
+    r.onboard()
+
+    assert r.cluster.backend is Selects.STABLE
+    assert r.writes.index("PointBackend Stable") < r.writes.index("Split Initializing 0")
+
+
+def test_while_a_split_is_there_its_state_says_whose_pods_the_stable_service_selects(managed):
+    r = managed().to(Phase.IDLE)
+    r.split = msgspec.structs.replace(r.split, state=None)
+    r.cluster.backend = Selects.CANDIDATE
+
+    assert "PointBackend" not in r.due

@@ -308,6 +308,22 @@ def test_deletion_ends_whatever_the_world_looks_like(rollout, hindrance):
     assert r.outlook == "Deleting"
 
 
+def test_a_deletion_while_only_the_canary_is_ready_ends_after_the_deadline_with_the_traffic_as_it_is(rollout, gone):
+    r = rollout().until(5)
+    r.sides["v1"] = gone("v1")
+    r.seen |= {"deleting": True, "deleted_at": r.wall}
+    r.rest()
+    assert (r.outlook, r.decision.outlook.blocked) == ("StableUnavailable", True)
+    assert "after progressDeadline the TrafficSplit is left as it is" in r.decision.outlook.message
+    r.wait(500)
+    r.rest()
+    assert r.decision.wake_at == r.monotonic + 100
+
+    r.wait(100)
+    r.rest()
+    assert (r.backends, r.split.state, r.outlook) == ([("v2", 5), ("v1", 95)], None, "Deleting")
+
+
 def test_deletion_before_anything_was_written(rollout):
     r = rollout()
     r.seen["deleting"] = True

@@ -151,7 +151,7 @@ def test_a_patch_always_names_its_kind(kind: PatchKind, media: str) -> None:
 
 
 def test_delete_sends_preconditions_and_propagation() -> None:
-    script = Script(ok())
+    script = Script(ok({"kind": "Status"}))
     call = client(script).delete(SERVICES, "web", "shop", uid="u", resource_version="5", propagation="Orphan")
     run_virtual(call)
     assert json.loads(script.requests[0]["body"]) == {
@@ -160,6 +160,12 @@ def test_delete_sends_preconditions_and_propagation() -> None:
         "preconditions": {"uid": "u", "resourceVersion": "5"},
         "propagationPolicy": "Orphan",
     }
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"kind": "', b"{}", b"null"])
+def test_a_delete_that_no_api_server_has_answered_has_not_happened(body: bytes) -> None:
+    with pytest.raises(Undecodable):
+        run_virtual(client(Script(Response(200, body))).delete(SERVICES, "web", "shop"))
 
 
 def test_fetch_returns_the_answer_as_it_is_and_asks_once() -> None:

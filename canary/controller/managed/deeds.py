@@ -25,13 +25,14 @@ from canary.controller.managed.observe import View
 from canary.controller.managed.observer import Subject
 from canary.controller.managed.parts import resource_of
 from canary.controller.managed.pinning import Pinning, plain
+from canary.controller.managed.roots import given_back
 from canary.controller.managed.writes import Changed, Writer
 from canary.core.actions.action import Action, Deed
 from canary.core.workload import Selects
 from canary.kube.client import Client
 from canary.kube.errors import AlreadyExists, Forbidden, NotFound
 from canary.kube.resources import DEPLOYMENTS, SERVICES, Resource
-from canary.workload.services import original_selector, pointed_root, root_service, side_selectors
+from canary.workload.services import pointed_root, root_service, side_selectors
 from canary.workload.stable import stable_deployment
 
 JSON = dict[str, Any]
@@ -168,13 +169,9 @@ class Deeds:
             return False
         stable, candidate = side_selectors(model, label)
         selector = stable if action.to is Selects.STABLE else candidate
-        # Who points one a second time finds there what the first one has replaced: of a root that we made, stable.
-        is_root = name == subject.spec.service.name
-        original = original_selector(seen) if is_root and action.to is Selects.CANDIDATE else None
-        if original and original != stable:
-            selector = original
-        body = pointed_root(seen, selector)
-        return await self._replace_service(subject, body, action)
+        if name == subject.spec.service.name and action.to is Selects.CANDIDATE:
+            selector = given_back(seen, model, label) or candidate
+        return await self._replace_service(subject, pointed_root(seen, selector), action)
 
     async def _stamp_root(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         seen = await self._read_service(subject, subject.spec.service.name)

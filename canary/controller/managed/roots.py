@@ -9,7 +9,7 @@ from canary.controller.managed.inputs import Inputs
 from canary.core.workload import Root, Selects
 from canary.workload.ownership import STABLE_SUFFIX, Ours, ownership
 from canary.workload.selectors import relabelled, selects
-from canary.workload.services import managed_elsewhere
+from canary.workload.services import managed_elsewhere, original_selector
 from canary.workload.stable import PREFERRED_KEYS, SideLabel
 
 JSON = dict[str, Any]
@@ -49,6 +49,16 @@ def selected(service: JSON | None, model: JSON | None, label: SideLabel | None) 
     if selects(selector, labels):
         return Selects.CANDIDATE
     return Selects.STABLE if selects(selector, labels | {label.key: label.stable}) else Selects.OTHER
+
+
+def given_back(root: JSON, model: JSON, label: SideLabel) -> dict[str, str] | None:
+    """What the root selected at first, if the target's pods are among that.
+
+    Somebody may have changed it before it was taken over, and a root that we made has selected stable from the start.
+    """
+    original = original_selector(root)
+    serves = selected({"spec": {"selector": original}}, model, label) is Selects.CANDIDATE
+    return original if serves else None
 
 
 def as_target(stable: JSON | None, name: str) -> JSON | None:

@@ -72,8 +72,9 @@ class Writer:
         uid = seen["metadata"]["uid"] if seen is not None else None
         try:
             await self._client.delete(kind, name, namespace, uid=uid, propagation="Background", timeout=TIMEOUT)
-        except NotFound:
-            pass
+        except NotFound as error:
+            if not error.names_object:
+                raise  # The kind is not served at the moment, which says nothing of the object.
         except Conflict as error:
             raise Changed(str(error)) from error
         self._told(kind, namespace, name, seen["metadata"]["resourceVersion"] if seen is not None else "", None)

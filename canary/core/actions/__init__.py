@@ -7,14 +7,14 @@ in the split permits. Whoever carries an action out reads the object, then the s
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
-from canary.core.actions.leaving import LEAVING, due_leaving, left_behind
+from canary.core.actions.leaving import LEAVING, due_leaving
 from canary.core.actions.onboarding import due_unsplit
 from canary.core.actions.upkeep import due_in_phase
 from canary.core.memory import Memory
 from canary.core.observed import Now, Observed
 from canary.core.situation import situation_of
 
-__all__ = ["Action", "Deed", "due", "left_behind"]
+__all__ = ["Action", "Deed", "due"]
 
 
 def due(observed: Observed, memory: Memory, now: Now) -> tuple[Action, ...]:

@@ -19,8 +19,11 @@ def due_unsplit(observed: Observed) -> tuple[Action, ...]:
         return ()
     found = [Action(Deed.FILL_GAP, part=part) for part in w.gaps]
     if w.stable is None:
-        found += _create_stable(observed)
-    elif not w.root.exists:
+        return (*found, *_create_stable(observed))
+    if observed.split is None and w.backend is not Selects.STABLE:
+        # Nothing is sent there yet, and a selector that somebody has changed would never let the copy be ready.
+        found.append(Action(Deed.POINT_BACKEND, to=Selects.STABLE))
+    if not w.root.exists:
         found.append(Action(Deed.CREATE_ROOT))
     elif not w.stable.complete and observed.record.seq == 0 and w.root.selects is not Selects.STABLE:
         found += _mend_stable(w, w.stable)

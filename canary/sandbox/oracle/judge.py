@@ -18,7 +18,7 @@ from canary.core.state import State, WriteId
 from canary.sandbox.evidence import Answered
 from canary.sandbox.oracle.endpoints import Endpoints
 from canary.sandbox.oracle.gates import Gates
-from canary.sandbox.oracle.leaving import judge_closing, judge_goodbye, judge_split_removal
+from canary.sandbox.oracle.leaving import forsaken, judge_closing, judge_goodbye, judge_split_removal
 from canary.sandbox.oracle.log import FRESH, MAX_BURST, REQUEST, Broken, Violation, Write, copied
 from canary.sandbox.oracle.marks import COPIES, judge_marks
 from canary.sandbox.oracle.roots import judge_removal, judge_services
@@ -136,7 +136,8 @@ class Oracle:
             self._released[before] = write.monotonic
 
     def _canary(self, write: Write) -> None:
-        if self._workload is not None:
+        given_up = self._workload is not None and forsaken(self._workload, write.monotonic)
+        if self._workload is not None and not given_up:
             self._say(write, judge_goodbye(self._workload, write))
         if write.new is None:
             self._projected = 0  # whoever is made anew under this name has a status of its own
@@ -157,7 +158,8 @@ class Oracle:
         self._follow(write, canary)
         self._say(write, judge_status(write, self._highest, self._seen))
         self._projected = max(self._projected, record_in(write.new).get("seq", 0))
-        self._say(write, judge_finalizer(write, self._split))
+        if not given_up:
+            self._say(write, judge_finalizer(write, self._split))
 
     def _follow(self, write: Write, canary: Canary) -> None:
         """The Canary of managed mode: whose it is, and that it is being deleted."""
@@ -173,7 +175,7 @@ class Oracle:
             stable, trial = self._workload.backends
             self._endpoints.workloads |= {stable: self._workload.stable, trial: self._workload.target}
         workload, uid = self._workload, canary.metadata.uid
-        workload.settle = self._plan.settle
+        workload.settle, workload.patience = self._plan.settle, self._plan.deadline
         deleting = canary.metadata.deletion_timestamp is not None
         if uid != workload.uid or deleting != workload.now.deleting:
             workload.uid = uid
@@ -242,7 +244,8 @@ class Oracle:
         yield from self._weights(write, before, after, state)
         if state.running and after.share(state.canary) and not state.revision:
             yield "S2", f"{after.share(state.canary)}% for pods of no one revision"
-        if state.running and after.share(state.canary) and state.revision in state.rejected:
+        barred = state.running and after.share(state.canary) and state.revision in state.rejected
+        if barred and not self._cannot_return(write, before, after, state):
             yield "S5", f"rejected revision {state.revision} has {after.share(state.canary)}%"
         # Who has only just come, or to whom this Canary is new, may not have seen the endpoints: then it goes down.
         came = self._writers.setdefault((state.writer, state.uid), write.monotonic)
@@ -250,6 +253,12 @@ class Oracle:
         gains = after.share(state.canary) > before.share(state.canary)
         if gains or known:
             yield from self._endpoints.judge(write, before, after, FRESH if gains else self.blind)
+
+    def _cannot_return(self, write: Write, before: Split, after: Split, state: State) -> bool:
+        """A promotion that is being undone keeps what it has until stable has a ready endpoint again."""
+        undone = state.phase is Phase.PROMOTING and state.reason
+        unseen = self._endpoints.ready_since.get(state.serving, write.monotonic) > write.monotonic - self.blind
+        return bool(undone) and unseen and after.share(state.canary) <= before.share(state.canary)
 
     def _weights(self, write: Write, before: Split, after: Split, state: State) -> Broken:
         previous, old, new = before.state, before.share(state.canary), after.share(state.canary)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from canary.api.names import REVISION_ANNOTATION
 from canary.core.phases import Phase
 from canary.core.state import State
-from canary.sandbox.oracle.log import Broken, Write, annotations_of
+from canary.sandbox.oracle.log import FASTEST, Broken, Write, annotations_of
 from canary.sandbox.oracle.splits import Split
 from canary.sandbox.oracle.statuses import finalizer_went
+from canary.sandbox.oracle.templates import held_revision
 from canary.sandbox.oracle.workload import Workload
 
 
@@ -44,6 +45,15 @@ def judge_split_removal(w: Workload, split: Split) -> Broken:
         since = split.state.entered
         if obj is not None and w.stamp(obj) < since:
             yield "S25", f"the split goes, and the {what} was last written under {w.stamp(obj)}, not {since}"
+
+
+def forsaken(w: Workload, at: float) -> bool:
+    """Nothing that may serve is there: a deletion has had its time, of what was promoted no pod is ready, and the
+    target holds what was rejected, or what nobody can name. Then everything is left as it is."""
+    state, held = w.decided, held_revision(w)
+    late = w.now.deleting and at >= w.deleted + w.patience / (FASTEST if w.skewed else 1.0) - 1.0
+    rejected = not held or (state is not None and held in state.rejected)
+    return late and rejected and w.endpoints.gone(w.backends[0], at)
 
 
 def judge_goodbye(w: Workload, write: Write) -> Broken:

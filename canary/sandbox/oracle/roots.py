@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canary.sandbox.oracle.log import FASTEST, Broken, Write
+from canary.sandbox.oracle.templates import held_revision
 from canary.sandbox.oracle.workload import Workload
 
 
@@ -28,6 +29,9 @@ def _pointed(w: Workload, write: Write) -> Broken:
         yield "S25", f"{what}, though the Canary was deleted before"
     elif not after and not any(moment.deleting for moment in moments):
         yield "S25", what
+    state, held = w.decided, held_revision(w)
+    if after == w.target and write.name == w.root and state is not None and held in state.rejected:
+        yield "S5", f"{what}, which holds {held}, and that was rejected"
     mine, other = (w.backends[0], w.backends[1]) if after == w.stable else (w.backends[1], w.backends[0])
     dead = w.endpoints.gone(mine, write.monotonic, w.blind)
     if write.name == w.root and before and dead and w.endpoints.ready(other):

@@ -25,6 +25,16 @@ def judge_template(w: Workload, write: Write) -> Broken:
         yield from _restored(w, write)
 
 
+def held_revision(w: Workload) -> str:
+    """The kept revision whose template the target holds; empty where none is."""
+    target = w.deployment(w.target)
+    if target is None:
+        return ""
+    held = target["spec"]["template"]
+    names = (annotations_of(pin).get(REVISION_ANNOTATION, "") for pin in w.pins() if pin["data"]["template"] == held)
+    return next(names, "")
+
+
 def _changes_template(write: Write) -> bool:
     old, new = write.old or {}, write.new or {}
     before, after = (old.get("spec") or {}).get("template"), (new.get("spec") or {}).get("template")

@@ -36,8 +36,9 @@ START = Moment(0, 0.0, None, 0, deleting=False, split=False)
 
 @dataclass(slots=True)
 class Workload:
-    """`settle` is how long proxies may send requests where they sent them before; `deleters` are the user agents of
-    controllers, which deletions have instead of a field manager. `owners` are the uids of Canaries of this name.
+    """`settle` is how long proxies may send requests where they sent them before, `patience` how long a deletion waits
+    for pods; `deleters` are the user agents of controllers, which deletions have instead of a field manager. `owners`
+    are the uids of Canaries of this name.
 
     A write is guarded by the version of its object that was read, and the split is read after that: so it may rest on
     what was in force at any time since the object was written last, and on nothing that was before.
@@ -53,6 +54,7 @@ class Workload:
     uid: str = ""
     owners: set[str] = field(default_factory=set)
     settle: float = 0.0
+    patience: float = 0.0
     number: int = 0
     objects: dict[Key, JSON] = field(default_factory=dict)
     written: dict[Key, int] = field(default_factory=dict)
@@ -73,6 +75,21 @@ class Workload:
     @property
     def now(self) -> Moment:
         return self.moments[-1]
+
+    @property
+    def decided(self) -> State | None:
+        """The last state that there was."""
+        return next((moment.state for moment in reversed(self.moments) if moment.state is not None), None)
+
+    @property
+    def deleted(self) -> float:
+        """Since when the Canary is being deleted."""
+        since = self.now.at
+        for moment in reversed(self.moments):
+            if not moment.deleting:
+                break
+            since = moment.at
+        return since
 
     def deployment(self, name: str) -> JSON | None:
         return self.objects.get(("deployments", name))
