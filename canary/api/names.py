@@ -22,6 +22,7 @@ REVISION_ANNOTATION = f"{GROUP}/revision"
 SEQ_ANNOTATION = f"{GROUP}/seq"
 SIZE_ANNOTATION = f"{GROUP}/size"
 ORIGINAL_SELECTOR_ANNOTATION = f"{GROUP}/original-selector"
+APPLIED_BY_ANNOTATION = f"{GROUP}/applied-by"
 ACKNOWLEDGE_ANNOTATION = f"{GROUP}/acknowledge"
 
 CONTROLLER_MANAGER = "canary-controller"

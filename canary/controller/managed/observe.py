@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from canary.api.meta import ManagedFields
 from canary.api.names import ACKNOWLEDGE_ANNOTATION
 from canary.controller.managed.candidate import NOTHING, Config, asked, config_of, revision, stamp_of
 from canary.controller.managed.copies import copy_view
@@ -25,6 +22,7 @@ from canary.kube.resources import (
     SECRETS,
 )
 from canary.workload.autoscaling import autoscaler_of
+from canary.workload.claims import REPLICAS, applier, managed_fields, without_ours
 from canary.workload.conflicts import selector_conflicts, unacknowledged
 from canary.workload.failures import deployment_trouble
 from canary.workload.ownership import STABLE_SUFFIX, Foreign, ownership, stable_name
@@ -169,7 +167,7 @@ def _candidate(
     replicas = spec.get("replicas", 1)
     scaler = autoscaler_of(given.objects[AUTOSCALERS].values(), target)
     keda = autoscaler_of(given.objects[SCALED_OBJECTS].values(), target)
-    wish = asked(replicas, _managed_fields(target))
+    wish = asked(replicas, managed_fields(target))
     name = target["metadata"]["name"]
     candidate = Candidate(
         name=name,
@@ -178,9 +176,10 @@ def _candidate(
         replicas=replicas,
         pods=status.get("replicas", 0),
         size=None if scaler or keda else wish.size,
-        applied_by=wish.applied_by,
+        applied_by=wish.applied_by or applier(target, REPLICAS),
         minimum=_minimum(scaler, keda),
         stamp=stamp_of(target, given.mark.uid),
+        claimed=without_ours(target) is not None,
         trouble=given.trouble.get(name, "") or deployment_trouble(target),
     )
     return candidate, unproven
@@ -216,8 +215,3 @@ def _names(deployment: JSON | None, seen: Candidate | Copy | None) -> dict[str, 
     drifted = isinstance(seen, Copy) and seen.drifted
     digest = template_digest(deployment["spec"]["template"])
     return {deployment["metadata"]["name"]: (digest, "" if drifted else seen.revision)}
-
-
-def _managed_fields(obj: JSON) -> tuple[ManagedFields, ...]:
-    entries = msgspec.json.encode(obj["metadata"].get("managedFields") or ())
-    return msgspec.json.decode(entries, type=tuple[ManagedFields, ...])

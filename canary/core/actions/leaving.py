@@ -7,6 +7,7 @@ only then what served before ends. Nothing moves traffic to a template that was 
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
+from canary.core.actions.upkeep import yields
 from canary.core.memory import Memory, left, trusted_state
 from canary.core.observed import Now, Observed, Ownership
 from canary.core.state import State
@@ -34,7 +35,7 @@ def due_leaving(observed: Observed, memory: Memory, now: Now) -> tuple[Action, .
         return _stamps(w, state)
     if memory.released_at is None or now.monotonic < memory.released_at:
         return ()
-    return tuple(Action(Deed.REMOVE, part=part) for part in w.leftovers)
+    return (*yields(w), *(Action(Deed.REMOVE, part=part) for part in w.leftovers))
 
 
 def heard(state: State | None) -> bool:
