@@ -132,27 +132,40 @@ def test_a_chart_is_upgraded_and_rolled_back_in_the_middle_of_a_rollout_and_unin
     assert_nothing_left(gitops)
 
 
-def test_an_uninstall_alone_lets_go_of_what_serves_and_what_is_left_can_be_taken_away(
+def test_an_uninstall_alone_lets_go_of_what_serves_and_the_next_install_takes_it_up_again(
     gitops: ManagedShop, helms: dict[str, Path], tmp_path: Path
 ) -> None:
     git = Recipes(gitops, tmp_path, helm=helms["v4.1.4"])
-    install, ready = git.commands("Helm")[:2]
-    uninstall, clean = git.commands("Helm")[5], git.commands("Helm")[7]
+    install, commands = git.commands("Helm")[0], git.commands("Helm")
+    uninstall, clean = commands[5], commands[7:9]
     git.run(install)
     gitops.until(lambda: at_rest(gitops), "rest")
+    uid = (gitops.deployment(STABLE) or {})["metadata"]["uid"]
     git.run(uninstall)
-    gitops.until_gone()
-    gitops.until(lambda: gitops.deployment(NAME) is None, "end of the Deployment")
-    assert gitops.ours() == []
-    assert gitops.get(SPLITS) is None
-    assert gitops.pods_ready(STABLE) >= 1
-    assert gitops.ready_endpoints(NAME) >= 1
+    assert_let_go(gitops)
 
-    git.run(install)
-    gitops.until(lambda: gitops.condition("Stalled") == ("True", "NameTaken"), "words about the names")
-    git.run(clean)
-    git.run(ready)
-    assert tag(gitops, STABLE) == OLD
+    git.run(f"{install} --set image.tag={NEW}")
+    gitops.until(lambda: tag(gitops, STABLE) == NEW and at_rest(gitops), "the other image", timeout=60)
+    assert gitops.raised() == ALL_STEPS
+    assert (gitops.deployment(STABLE) or {})["metadata"]["uid"] == uid
+    stable = [c.new for c in gitops.commits("deployments") if c.name == STABLE and c.new]
+    available = [one["status"].get("availableReplicas", 0) for one in stable]
+    assert 0 not in available[available.index(1) :]
+
+    git.run(uninstall)
+    assert_let_go(gitops)
+    for command in clean:
+        git.run(command)
+    assert_nothing_left(gitops)
+
+
+def assert_let_go(shop: ManagedShop) -> None:
+    shop.until_gone()
+    shop.until(lambda: shop.deployment(NAME) is None, "end of the Deployment")
+    assert shop.ours() == []
+    assert shop.get(SPLITS) is None
+    assert shop.pods_ready(STABLE) >= 1
+    assert shop.ready_endpoints(NAME) >= 1
 
 
 @HELMS

@@ -11,14 +11,12 @@ import msgspec
 
 from canary.api.names import (
     APPLIED_BY_ANNOTATION,
-    CANARY_LABEL,
-    MANAGED_BY_LABEL,
+    LEFT_LABEL,
     OWNER_ANNOTATION,
     REVISION_ANNOTATION,
     SEQ_ANNOTATION,
     SIZE_ANNOTATION,
 )
-from canary.api.tracking import LEFT_ALONE
 from canary.controller.managed.candidate import stamp
 from canary.controller.managed.copies import wanted_template
 from canary.controller.managed.manifests import Manifests
@@ -34,6 +32,7 @@ from canary.kube.client import Client
 from canary.kube.errors import AlreadyExists, NotFound
 from canary.kube.resources import DEPLOYMENTS, SERVICES, Resource
 from canary.workload.claims import REPLICAS, SELECTOR, noted
+from canary.workload.ownership import unmarked
 from canary.workload.services import original_selector, pointed_root, root_service, side_selectors
 from canary.workload.stable import stable_deployment
 
@@ -235,9 +234,10 @@ class Deeds:
     async def _disown(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         kind, name = resource_of(action.part)
         seen = await self._seen(subject, kind, name)
-        gone = dict.fromkeys((OWNER_ANNOTATION, SEQ_ANNOTATION, *LEFT_ALONE))
-        labels = {CANARY_LABEL: None, MANAGED_BY_LABEL: None}
-        patch = {"metadata": {"annotations": gone, "labels": labels}}
+        labels, annotations = unmarked()
+        # The root has callers, and is never deleted with what is left behind.
+        left = {} if name == subject.spec.service.name and kind is SERVICES else {LEFT_LABEL: subject.key[1]}
+        patch = {"metadata": {"annotations": annotations, "labels": labels | left}}
         await self._writer.merge(kind, subject.key[0], name, patch, seen)
         return True
 

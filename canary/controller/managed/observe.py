@@ -10,7 +10,7 @@ from canary.api.names import ACKNOWLEDGE_ANNOTATION
 from canary.controller.managed.candidate import NOTHING, Config, asked, config_of, revision, stamp_of
 from canary.controller.managed.copies import copy_view
 from canary.controller.managed.inputs import Inputs, Unproven
-from canary.controller.managed.parts import Part, Seen, gaps, leftovers
+from canary.controller.managed.parts import Part, Seen, gaps, leftovers, name_taken
 from canary.controller.managed.roots import as_target, root_view, selected
 from canary.core.workload import Candidate, Copy, Workload
 from canary.kube.resources import (
@@ -25,7 +25,7 @@ from canary.workload.autoscaling import autoscaler_of
 from canary.workload.claims import REPLICAS, applier, managed_fields, without_ours
 from canary.workload.conflicts import selector_conflicts, unacknowledged
 from canary.workload.failures import deployment_trouble
-from canary.workload.ownership import STABLE_SUFFIX, Foreign, ownership, stable_name
+from canary.workload.ownership import STABLE_SUFFIX, Foreign, Stale, ownership, stable_name
 from canary.workload.pins import Pin, read_pin
 from canary.workload.stable import SideLabel, Unsupported, side_label
 from canary.workload.template import only_added, template_digest
@@ -93,6 +93,7 @@ def _whole(given: Inputs, name: str, target: JSON | None, stable: JSON | None, r
     config = _config(given, target)
     candidate, alias = _candidate(given, target, config, pins)
     copy, drift = copy_view(given, stable, pins, label)
+    problem = problem or _changed(given, stable, copy)
     backend = given.services.get(f"{given.spec.service.name}{STABLE_SUFFIX}")
     workload = Workload(
         target=name,
@@ -126,8 +127,18 @@ def _taken(given: Inputs, stable: JSON | None) -> tuple[str, str] | None:
     owner = ownership(stable, given.mark, given.live)
     if not isinstance(owner, Foreign):
         return None
+    return "NameTaken", name_taken(f"Deployment {stable['metadata']['name']}", owner)
+
+
+def _changed(given: Inputs, stable: JSON | None, copy: Copy | None) -> tuple[str, str] | None:
+    """What was left serving is taken over as it was left; what somebody has put there since would be undone."""
+    if stable is None or copy is None or not copy.drifted or ownership(stable, given.mark, given.live) != Stale(""):
+        return None
     name = stable["metadata"]["name"]
-    return "NameTaken", f"Deployment {name} exists and belongs to {owner.who}: rename or delete it"
+    return "NameTaken", (
+        f"Deployment {name} was left serving when an earlier Canary {given.mark.canary} was deleted, and its pod "
+        "template was changed since: put that template into the target and delete this Deployment, or delete it alone"
+    )
 
 
 def _conflict(given: Inputs, target: JSON, label: SideLabel) -> tuple[str, str] | None:

@@ -85,7 +85,7 @@ def left_behind(observed: Observed, now: Now) -> bool:
 
 def _hand_over(observed: Observed, state: State | None, w: Workload, now: Now) -> tuple[Action, ...]:
     if left_behind(observed, now) or w.candidate is None:
-        return tuple(Action(Deed.REMOVE if _kept_for_us(part) else Deed.DISOWN, part=part) for part in w.leftovers)
+        return tuple(Action(Deed.DISOWN, part=part) for part in w.leftovers)
     candidate, stable = w.candidate, w.stable
     stamp = state.seq if state is not None else observed.record.seq
     promoted = state.promoted if state is not None else observed.record.promoted
@@ -107,11 +107,6 @@ def _hand_over(observed: Observed, state: State | None, w: Workload, now: Now) -
     if w.root.exists and w.root.selects is Selects.STABLE:
         found.append(Action(Deed.POINT_ROOT, to=Selects.CANDIDATE, stamp=stamp))
     return tuple(found)
-
-
-def _kept_for_us(part: str) -> bool:
-    """Kept templates serve nobody: without our marks they would never be found again."""
-    return part.startswith("ControllerRevision/")
 
 
 def _size(candidate: Candidate, stable: Copy | None) -> int:
