@@ -131,6 +131,8 @@ async def test_what_was_left_behind_serves_on_when_the_application_is_installed_
     async with managed(autoscaler(APP)) as sim:
         await _left_behind(sim)
         before = sim.deployment("podinfo-stable")
+        await sim.kill("one")
+        sim.start("two")
         await sim.cluster.apply(deployment(APP, Release(version), replicas=3))
         await sim.apply(sim.managed_canary(**QUICK))
         await sim.reach("Idle" if version == "1" else "Progressing", timeout=120.0)

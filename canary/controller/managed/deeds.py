@@ -11,6 +11,7 @@ import msgspec
 
 from canary.api.names import (
     APPLIED_BY_ANNOTATION,
+    CANARY_LABEL,
     LEFT_LABEL,
     OWNER_ANNOTATION,
     REVISION_ANNOTATION,
@@ -30,7 +31,7 @@ from canary.core.actions.action import Action, Deed
 from canary.core.workload import Selects
 from canary.kube.client import Client
 from canary.kube.errors import AlreadyExists, NotFound
-from canary.kube.resources import DEPLOYMENTS, SERVICES, Resource
+from canary.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SECRETS, SERVICES, Resource
 from canary.workload.claims import REPLICAS, SELECTOR, noted
 from canary.workload.ownership import unmarked
 from canary.workload.services import original_selector, pointed_root, root_service, side_selectors
@@ -39,6 +40,8 @@ from canary.workload.stable import stable_deployment
 JSON = dict[str, Any]
 Guard = Callable[[], Awaitable[bool]]
 """Reads the split as it is now and tells whether the action is still due; asked after the object was read."""
+KEPT = frozenset({CONTROLLER_REVISIONS, CONFIG_MAPS, SECRETS})
+"""Nobody but us writes these: as they are watched is as they are, and there is no right to read them."""
 
 
 class Deeds:
@@ -67,7 +70,10 @@ class Deeds:
         if part.patch is None:
             await self._created(part.kind, subject, part.body)
             return True
-        seen = await self._client.get(part.kind, name, namespace)
+        if part.kind in KEPT:
+            seen = plain(self._manifests, part.kind, subject, name)
+        else:
+            seen = await self._client.get(part.kind, name, namespace)
         await self._writer.merge(part.kind, namespace, name, part.patch, seen)
         return True
 
@@ -235,6 +241,8 @@ class Deeds:
         kind, name = resource_of(action.part)
         seen = await self._seen(subject, kind, name)
         labels, annotations = unmarked()
+        if kind is CONTROLLER_REVISIONS:
+            del labels[CANARY_LABEL]  # They are watched by it.
         # The root has callers, and is never deleted with what is left behind.
         left = {} if name == subject.spec.service.name and kind is SERVICES else {LEFT_LABEL: subject.key[1]}
         patch = {"metadata": {"annotations": annotations, "labels": labels | left}}
