@@ -153,9 +153,17 @@ class Deeds:
         return await self._writer.give_up(kind, subject.key[0], seen)
 
     async def _yield_at_once(self, subject: Subject, kind: Resource, made: JSON) -> None:
-        """What we have just written is not held against anybody for longer than this takes."""
-        with suppress(Changed):  # The write has been done; the next look finds what is left claimed.
-            await self._yield(subject, kind, made)
+        """What we have just written is not held against anybody for longer than this takes.
+
+        Its status changes at once with its size: then it is read. The write has been done, whatever comes of this: the
+        next look finds what is left claimed.
+        """
+        with suppress(Changed, NotFound):
+            try:
+                await self._yield(subject, kind, made)
+            except Changed:
+                name = made["metadata"]["name"]
+                await self._yield(subject, kind, await self._client.get(kind, name, subject.key[0], attempts=1))
 
     async def _restore_candidate(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         pin, seen = view.pins.get(action.revision), view.target
