@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from canary.api.names import OWNER_ANNOTATION
 from canary.api.tracking import LEFT_ALONE
@@ -126,48 +128,78 @@ def test_a_chart_is_upgraded_and_rolled_back_in_the_middle_of_a_rollout_and_unin
 
     git.run(release)
     gitops.until_weight(5)
-    for command in git.commands("Helm")[5:8]:
+    for command in git.commands("Helm")[4:7]:
         git.run(command)
     assert_nothing_left(gitops)
 
 
-def test_an_uninstall_alone_lets_go_of_what_serves_and_what_is_left_can_be_taken_away(
+def test_an_uninstall_alone_lets_go_of_what_serves_and_the_next_install_takes_it_up_again(
     gitops: ManagedShop, helms: dict[str, Path], tmp_path: Path
 ) -> None:
     git = Recipes(gitops, tmp_path, helm=helms["v4.1.4"])
-    install, ready = git.commands("Helm")[:2]
-    uninstall, clean = git.commands("Helm")[6], git.commands("Helm")[8]
+    install, commands = git.commands("Helm")[0], git.commands("Helm")
+    uninstall, clean = commands[5], commands[7:9]
     git.run(install)
     gitops.until(lambda: at_rest(gitops), "rest")
+    uid = (gitops.deployment(STABLE) or {})["metadata"]["uid"]
     git.run(uninstall)
-    gitops.until_gone()
-    gitops.until(lambda: gitops.deployment(NAME) is None, "end of the Deployment")
-    assert gitops.ours() == []
-    assert gitops.get(SPLITS) is None
-    assert gitops.pods_ready(STABLE) >= 1
-    assert gitops.ready_endpoints(NAME) >= 1
+    assert_let_go(gitops)
 
-    git.run(install)
-    gitops.until(lambda: gitops.condition("Stalled") == ("True", "NameTaken"), "words about the names")
-    git.run(clean)
-    git.run(ready)
-    assert tag(gitops, STABLE) == OLD
+    git.run(f"{install} --set image.tag={NEW}")
+    gitops.until(lambda: tag(gitops, STABLE) == NEW and at_rest(gitops), "the other image", timeout=60)
+    assert gitops.raised() == ALL_STEPS
+    assert (gitops.deployment(STABLE) or {})["metadata"]["uid"] == uid
+    stable = [c.new for c in gitops.commits("deployments") if c.name == STABLE and c.new]
+    available = [one["status"].get("availableReplicas", 0) for one in stable]
+    assert min(dropwhile(lambda count: not count, available)) >= 1
+
+    git.run(uninstall)
+    assert_let_go(gitops)
+    for command in clean:
+        git.run(command)
+    assert_nothing_left(gitops)
 
 
-def test_replicas_in_a_chart_are_a_conflict_that_names_us_and_can_be_forced(
-    gitops: ManagedShop, helms: dict[str, Path], tmp_path: Path
+def assert_let_go(shop: ManagedShop) -> None:
+    shop.until_gone()
+    shop.until(lambda: shop.deployment(NAME) is None, "end of the Deployment")
+    # Templates are kept for the next Canary, which finds them by the label.
+    assert {kind.partition("/")[0] for kind in shop.ours()} == {"controllerrevisions"}
+    assert shop.get(SPLITS) is None
+    assert shop.pods_ready(STABLE) >= 1
+    assert shop.ready_endpoints(NAME) >= 1
+
+
+@HELMS
+def test_replicas_in_a_chart_are_the_size_and_no_conflict_at_any_time(
+    gitops: ManagedShop, helms: dict[str, Path], tmp_path: Path, version: str
 ) -> None:
-    git = Recipes(gitops, tmp_path, helm=helms["v4.1.4"])
-    git.edit("helm/podinfo/templates/deployment.yaml", "spec:\n  # No", "spec:\n  replicas: 2\n  # No")
+    git = Recipes(gitops, tmp_path, helm=helms[version])
+    chart = "helm/podinfo/templates/deployment.yaml"
+    git.edit(chart, "spec:\n  # No", "spec:\n  replicas: 2\n  # No")
     git.path("helm/podinfo/templates/autoscaler.yaml").unlink()
-    forced = git.commands("Helm")[4]
-    git.run(f"helm install {NAME} gitops/recipes/helm/{NAME} --namespace {gitops.namespace}")
+    install, _, release, released = git.commands("Helm")[:4]
+    git.run(install)
     gitops.until(lambda: at_rest(gitops), "rest")
-    done = git.attempt(forced.replace(" --force-conflicts", ""))
-    assert 'conflict with "canary-controller": .spec.replicas' in done.stderr
-    git.run(forced)
-    gitops.until(lambda: gitops.raised() == ALL_STEPS, "all steps")
-    assert tag(gitops, STABLE) == NEWER
+    git.run(install)
+    gitops.until(lambda: at_rest(gitops) and gitops.replicas(STABLE) == 2, "rest")
+    git.run(release)
+    for weight in (5, 50):
+        gitops.until_weight(weight, timeout=40)
+        git.run(release)
+    git.edit(chart, "replicas: 2", "replicas: 3")
+    git.run(release)
+    git.run(released)
+    gitops.until(lambda: at_rest(gitops) and gitops.pods_ready(STABLE) == 3, "three Pods")
+    assert (tag(gitops, STABLE), gitops.raised()) == (NEW, ALL_STEPS)
+    if version.startswith("v4"):
+        assert "helm applies spec.replicas" in gitops.condition_message("ReplicasManagedElsewhere")
+    # The controller is gone, and so is what it claimed.
+    gitops.leave()
+    git.edit(chart, "replicas: 3", "replicas: 1")
+    git.path("helm/podinfo/templates/canary.yaml").unlink()
+    git.run(release)
+    assert gitops.replicas(NAME) == 1
 
 
 def assert_nothing_left(shop: ManagedShop) -> None:
@@ -184,14 +216,21 @@ def assert_nothing_left(shop: ManagedShop) -> None:
 # kubectl.
 
 
-@pytest.mark.parametrize("options", ["", " --server-side"], ids=["client side", "server side"])
+@pytest.mark.parametrize(
+    ("options", "replicas"),
+    [("", None), (" --server-side", None), (" --server-side", 2)],
+    ids=["client side", "server side", "server side, with replicas"],
+)
 def test_kubectl_apply_in_each_phase_has_no_conflict_and_disturbs_nothing(
-    gitops: ManagedShop, tmp_path: Path, options: str
+    gitops: ManagedShop, tmp_path: Path, options: str, replicas: int | None
 ) -> None:
     git = Recipes(gitops, tmp_path)
     # So that each phase lasts long enough to be met.
     slow = '      annotations: {test-kubelet/ready-after: "1"}\n'
     git.edit("app/deployment.yaml", "    metadata:\n", f"    metadata:\n{slow}")
+    if replicas is not None:
+        git.edit("app/deployment.yaml", "spec:\n  # No", f"spec:\n  replicas: {replicas}\n  # No")
+        git.edit("app/kustomization.yaml", "  - autoscaler.yaml\n", "")
     apply = f"kubectl apply --kustomize gitops/recipes/app{options}"
     git.run(apply)
     met = {}
@@ -323,7 +362,25 @@ def test_a_root_service_in_git_is_left_alone_unless_by_force_and_then_repaired_a
         applier.sync()
     gitops.until_phase("Idle")
     gitops.until(lambda: gitops.selector() == STABLE_LABELS, "the root on stable", timeout=10)
-    if tool.place:
-        gitops.until(lambda: gitops.replicas(NAME) == 1, "the Pod for whom the tool may send there")
-        sizes = {c.new["spec"]["replicas"] for c in gitops.commits("deployments") if c.name == NAME and c.new}
-        assert 0 not in sizes
+    assert_a_pod_stays(gitops)
+
+
+def test_kubectl_applies_the_root_service_without_force_and_a_pod_stays_for_it(
+    gitops: ManagedShop, tmp_path: Path
+) -> None:
+    git = Recipes(gitops, tmp_path)
+    canary = git.shown("Canary")
+    git.path("app/canary.yaml").write_text(yaml.safe_dump(canary), "utf-8")
+    git.path("app/service.yaml").write_text(yaml.safe_dump(manifests.root()), "utf-8")
+    git.edit("app/kustomization.yaml", "  - canary.yaml\n", "  - canary.yaml\n  - service.yaml\n")
+    for _ in range(5):
+        git.run("kubectl apply --server-side --kustomize gitops/recipes/app")
+        gitops.until(lambda: gitops.selector() == STABLE_LABELS, "the root on stable", timeout=20)
+    gitops.until_phase("Idle")
+    assert_a_pod_stays(gitops)
+
+
+def assert_a_pod_stays(shop: ManagedShop) -> None:
+    shop.until(lambda: shop.replicas(NAME) == 1, "the Pod for whoever comes while the selector is put back")
+    sizes = {c.new["spec"]["replicas"] for c in shop.commits("deployments") if c.name == NAME and c.new}
+    assert 0 not in sizes

@@ -21,6 +21,7 @@ class ManagedFields(msgspec.Struct, frozen=True, rename="camel"):
     time: str = ""
     subresource: str = ""
     fields_v1: msgspec.Raw = msgspec.field(name="fieldsV1", default=msgspec.Raw(b"{}"))
+    api_version: str = ""
 
 
 class ObjectMeta(msgspec.Struct, frozen=True, rename="camel"):

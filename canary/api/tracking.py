@@ -18,6 +18,13 @@ _FLUX_PREFIXES = {
 }
 _HELM_PREFIX = "meta.helm.sh/"
 
+ARGO_CD = "argocd-controller"
+FORCING = frozenset({ARGO_CD, "kustomize-controller"})
+"""Field managers that force what they apply on the server's side: they meet no conflict.
+
+Sources: Argo CD, "Server-Side Apply"; Flux, Kustomization, "Controlling the apply behavior of resources".
+"""
+
 LEFT_ALONE: dict[str, str] = {
     "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
     "helm.toolkit.fluxcd.io/driftDetection": "disabled",

@@ -25,7 +25,8 @@ class Candidate(msgspec.Struct, frozen=True):
     `unknown`. `replicas` is what its spec asks for, `pods` how many there are. `size` is the number of replicas that
     somebody but us and an autoscaler has asked for last, `None` when nobody has; `applied_by` is who will ask for it
     again. `minimum` is that of an autoscaler, `None` without one. `stamp` is the number of the state under which we
-    wrote it last. `trouble` says what keeps its pods from being ready, in the words of the container.
+    wrote it last. `claimed` says that the API server holds a field against whoever applies it, since we wrote it.
+    `trouble` says what keeps its pods from being ready, in the words of the container.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Candidate(msgspec.Struct, frozen=True):
     applied_by: str = ""
     minimum: int | None = None
     stamp: int = 0
+    claimed: bool = False
     trouble: str = ""
 
     @property
@@ -67,7 +69,7 @@ class Root(msgspec.Struct, frozen=True):
     """The root Service.
 
     `elsewhere` says why it is left to others, in words, empty when it is not; `contested` that somebody may put its
-    selector back at any time, though we take it.
+    selector back at any time, though we take it. `claimed` is as for the Deployment.
     """
 
     exists: bool = False
@@ -75,6 +77,7 @@ class Root(msgspec.Struct, frozen=True):
     elsewhere: str = ""
     contested: bool = False
     stamp: int = 0
+    claimed: bool = False
 
 
 class Workload(msgspec.Struct, frozen=True):

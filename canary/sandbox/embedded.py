@@ -58,6 +58,8 @@ class Mesh(Enum):
 CANARIES = Resource(names.GROUP, names.VERSION, names.PLURAL, names.KIND)
 
 _FIELD_MANAGER = "canary-sandbox"
+# Whoever applies manifests here forces them, as Flux does: so it has the name by which that is known.
+_APPLIER = "kustomize-controller"
 _RESOURCES: dict[str, Resource] = {
     each.kind: each
     for each in (
@@ -99,6 +101,7 @@ class EmbeddedCluster:
         self._rng = rng
         self.server = ApiServer(clock, rng)
         self.client = self.client_for(_FIELD_MANAGER)
+        self._applier = self.client_for(_APPLIER, agent=_FIELD_MANAGER)
         self.workloads = WorkloadController(self.client_for("kube-controller-manager"), clock, rng, start_delay)
         self.autoscalers: AutoscalerController | None = None
         if autoscaling is not None:
@@ -114,9 +117,9 @@ class EmbeddedCluster:
         self._tasks: list[asyncio.Task[None]] = []
         self._faces: list[RunningServer] = []
 
-    def client_for(self, field_manager: str) -> Client:
-        """A client of its own, without sockets."""
-        transport = DirectTransport(self.server, user_agent=field_manager)
+    def client_for(self, field_manager: str, agent: str = "") -> Client:
+        """A client of its own, without sockets; its user agent is the field manager where none is given."""
+        transport = DirectTransport(self.server, user_agent=agent or field_manager)
         return Client(transport, clock=self.clock, rng=self._rng, field_manager=field_manager)
 
     async def __aenter__(self) -> EmbeddedCluster:
@@ -147,21 +150,22 @@ class EmbeddedCluster:
         self._faces.append(face)
         return face
 
-    async def apply(self, *manifests: dict[str, Any]) -> None:
-        """Server-side apply of manifests as users keep them, in the given order.
+    async def apply(self, *manifests: dict[str, Any], manager: str = "") -> None:
+        """Server-side apply of manifests as users keep them, in the given order; forced, unless a manager is named.
 
         Raises a `KubeError`, and `KeyError` for a kind that the sandbox has no use for.
         """
+        client = self.client_for(manager) if manager else self._applier
         for manifest in manifests:
             meta = manifest["metadata"]
             version = manifest["apiVersion"].rpartition("/")[2]
-            await self.client.patch(
+            await client.patch(
                 replace(_RESOURCES[manifest["kind"]], version=version),
                 meta["name"],
                 manifest,
                 meta.get("namespace"),
                 kind=PatchKind.APPLY,
-                force=True,
+                force=not manager,
             )
 
     async def ready(self, namespace: str, *deployments: str, timeout: float = 30.0) -> None:

@@ -161,24 +161,35 @@ class Simulation:
         return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {**spec, **overrides}}
 
     async def start_managed(
-        self, release: Release, *manifests: dict[str, Any], replicas: int = 3, root: bool = True, **deployment: Any
+        self,
+        release: Release,
+        *manifests: dict[str, Any],
+        replicas: int | None = 3,
+        root: bool = True,
+        manager: str = "",
+        **deployment: Any,
     ) -> None:
         """Run one Deployment behind a root Service, as before anybody thought of canaries; `manifests` go first.
 
-        With `root` false there is no root Service. The rest is as in `managed_app.deployment`.
+        With `root` false there is no root Service. `manager` applies the Deployment, and does not force it. The rest
+        is as in `managed_app.deployment`.
         """
         service = [managed_app.root(self.app, rate=self.rate)] if root else []
         workload = managed_app.deployment(self.app, release, replicas=replicas, **deployment)
-        await self.cluster.apply(*manifests, *service, workload)
+        await self.cluster.apply(*manifests, *service)
+        await self.cluster.apply(workload, manager=manager)
         await self.cluster.ready(self.app.namespace, self.app.name)
 
     def managed_canary(self, **overrides: Any) -> dict[str, Any]:
         """A Canary of that Deployment with short steps; `overrides` replace fields of the spec."""
         return managed_app.canary(self.app, **overrides)
 
-    async def release(self, release: Release, **deployment: Any) -> None:
-        """Push a new pod template, as Git or a person does; see `managed_app.deployment`."""
-        await self.cluster.apply(managed_app.deployment(self.app, release, **deployment))
+    async def release(self, release: Release, *, manager: str = "", **deployment: Any) -> None:
+        """Push a new pod template, as Git or a person does; `manager` does not force it. See `managed_app.deployment`.
+
+        Raises `Conflict`.
+        """
+        await self.cluster.apply(managed_app.deployment(self.app, release, **deployment), manager=manager)
 
     async def apply(self, *manifests: dict[str, Any]) -> None:
         await self.cluster.apply(*manifests)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from canary.api.names import OWNER_ANNOTATION
+from canary.api.names import LEFT_LABEL, OWNER_ANNOTATION
 from canary.workload.selectors import selects
 
 JSON = dict[str, Any]
@@ -33,11 +33,12 @@ def selector_conflicts(
     labels `candidate` and not those with the labels `stable`, sorted; both are pods of `namespace`.
 
     The root Service belongs in `objects` only when it is not going to select stable. What bears an owner annotation of
-    ours is left out. A NetworkPolicy conflicts also when it lets the candidate's pods through as peers, and not
-    stable's; whether its namespaceSelector means `namespace` is not known here, and taken to be so. A ServiceMonitor
-    selects Services: it conflicts when those that it selects among `objects` reach the candidate's pods alone.
+    ours, or was left behind by a Canary, is left out. A NetworkPolicy conflicts also when it lets the candidate's pods
+    through as peers, and not stable's; whether its namespaceSelector means `namespace` is not known here, and taken to
+    be so. A ServiceMonitor selects Services: it conflicts when those that it selects among `objects` reach the
+    candidate's pods alone.
     """
-    found = [obj for obj in objects if OWNER_ANNOTATION not in (obj["metadata"].get("annotations") or {})]
+    found = [obj for obj in objects if not _of_a_canary(obj["metadata"])]
     services = [obj for obj in found if obj.get("kind") == "Service" and _namespace(obj, namespace) == namespace]
     sides = _Sides(candidate, stable, namespace)
     conflicts = {
@@ -46,6 +47,10 @@ def selector_conflicts(
         if _misses_stable(obj, sides, services)
     }
     return tuple(sorted(conflicts))
+
+
+def _of_a_canary(metadata: JSON) -> bool:
+    return OWNER_ANNOTATION in (metadata.get("annotations") or {}) or LEFT_LABEL in (metadata.get("labels") or {})
 
 
 def unacknowledged(value: str, conflicts: Iterable[SelectorConflict]) -> tuple[SelectorConflict, ...]:

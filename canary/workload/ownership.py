@@ -11,7 +11,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from canary.api.names import CANARY_LABEL, GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
+from canary.api.names import (
+    CANARY_LABEL,
+    GROUP,
+    LEFT_LABEL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    OWNER_ANNOTATION,
+    SEQ_ANNOTATION,
+)
 from canary.api.tracking import LEFT_ALONE, tracked_by
 
 JSON = dict[str, Any]
@@ -109,7 +117,10 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The object was made for a Canary of the same name that is no more: it may be taken over."""
+    """The object was made for a Canary of the same name that is no more: it may be taken over.
+
+    `uid` is that Canary's, empty for what it has left serving when it went.
+    """
 
     uid: str
 
@@ -132,7 +143,11 @@ def ownership(obj: Mapping[str, Any], mark: Mark, live_uids: Collection[str]) ->
         if reference.get("controller"):
             return Foreign(f"{reference.get('kind', '')} {reference.get('name', '')}")
     if OWNER_ANNOTATION not in annotations:
-        return Foreign(tracked_by(labels, annotations) or "nobody in particular")
+        tool = tracked_by(labels, annotations)
+        left_by = labels.get(LEFT_LABEL, "")
+        if left_by == mark.canary and not tool:
+            return Stale("")
+        return Foreign(tool or (f"Canary {left_by}, which has left it" if left_by else "nobody in particular"))
     owner = annotations[OWNER_ANNOTATION]
     name, _, uid = owner.partition("/")
     namespace = metadata.get("namespace", mark.namespace)
@@ -141,6 +156,12 @@ def ownership(obj: Mapping[str, Any], mark: Mark, live_uids: Collection[str]) ->
     if uid == mark.uid:
         return Ours()
     return Foreign(f"another Canary {name}, uid {uid}") if uid in live_uids else Stale(uid)
+
+
+def unmarked() -> tuple[dict[str, None], dict[str, None]]:
+    """Labels and annotations of ours that an object loses when we let go of it, as a merge patch has them."""
+    annotations = (OWNER_ANNOTATION, SEQ_ANNOTATION, *LEFT_ALONE)
+    return dict.fromkeys((CANARY_LABEL, MANAGED_BY_LABEL)), dict.fromkeys(annotations)
 
 
 def stable_name(name: str, limit: int = 253) -> str:

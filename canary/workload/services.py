@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from canary.api.meta import ManagedFields
 from canary.api.names import CONTROLLER_MANAGER, ORIGINAL_SELECTOR_ANNOTATION
 from canary.api.tracking import claim_on
+from canary.workload.claims import SELECTOR, managed_fields
 from canary.workload.ownership import CANARY_SUFFIX, STABLE_SUFFIX, Mark
 from canary.workload.stable import SideLabel, Unsupported
 
@@ -105,10 +105,8 @@ def managed_elsewhere(root: Mapping[str, Any], ours: str = CONTROLLER_MANAGER) -
     Another manager that applies `spec.selector`, or Helm's, Argo CD's or Flux's tracking marks.
     """
     metadata = root["metadata"]
-    entries = msgspec.json.decode(
-        msgspec.json.encode(metadata.get("managedFields") or ()), type=tuple[ManagedFields, ...]
-    )
-    return claim_on("selector", entries, metadata.get("labels") or {}, metadata.get("annotations") or {}, ours) or ""
+    entries = managed_fields(root)
+    return claim_on(SELECTOR, entries, metadata.get("labels") or {}, metadata.get("annotations") or {}, ours) or ""
 
 
 def _service(

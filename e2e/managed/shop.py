@@ -37,6 +37,8 @@ class ManagedShop(Shop):
 
     loses_pods = False
     """Whether the test takes Pods of a side away by itself, so that the side may be without any."""
+    manager = GITOPS
+    """Who applies the user's manifests."""
 
     def open(
         self, *, root: bool = True, replicas: int | None = 2, others: tuple[JSON, ...] = (), **options: Any
@@ -58,10 +60,10 @@ class ManagedShop(Shop):
         else:
             self.smi.set(self.namespace, name, numbers)
 
-    def apply(self, obj: JSON, manager: str = GITOPS) -> Any:
+    def apply(self, obj: JSON, manager: str = "") -> Any:
         """Server-side apply, as a GitOps tool with `--force-conflicts` does it."""
         collection = COLLECTIONS[obj["kind"]].format(namespace=self.namespace)
-        path = f"{collection}/{obj['metadata']['name']}?fieldManager={manager}&force=true"
+        path = f"{collection}/{obj['metadata']['name']}?fieldManager={manager or self.manager}&force=true"
         return self.plane.api.json("PATCH", path, obj, content_type=APPLY)
 
     def manage(self, **spec: Any) -> None:

@@ -122,6 +122,39 @@ async def managers_of_other_writes(probe: Probe) -> None:
     )
 
 
+async def claims_that_are_let_go(probe: Probe) -> None:
+    """A client takes an entry, or a part of it, out of managedFields; what is no list of entries changes nothing."""
+    ours = {"fieldManager": "canary-controller"}
+    made = await probe.apply("applied", SERVICES, "web", service(), "helm")
+    turned = {**made, "metadata": {**made["metadata"], "annotations": {"a": "b"}}}
+    turned["spec"] = {**made["spec"], "selector": {"app": "other"}}
+    stored = await probe.replace("another's selector", SERVICES, "web", turned, query=ours)
+    await probe.apply("a conflict", SERVICES, "web", service(), "helm")
+    entries = stored["metadata"]["managedFields"]
+    annotated = {"f:metadata": {"f:annotations": {".": {}, "f:a": {}}}}
+    fewer = [{**e, "fieldsV1": annotated} if e["manager"] == "canary-controller" else e for e in entries]
+
+    async def patch(label: str, managers: object, **metadata: object) -> None:
+        body = {"metadata": {**metadata, "managedFields": managers}}
+        await probe.patch(label, SERVICES, "web", body, query=ours)
+
+    await patch("of another version", fewer, resourceVersion=made["metadata"]["resourceVersion"])
+    await patch("let go", fewer, resourceVersion=stored["metadata"]["resourceVersion"])
+    await patch("let go already", fewer)
+    await patch("in another order", fewer[::-1])
+    await patch("with a value beside it", [*fewer], labels={"c": "d"})
+    await probe.apply("no conflict any more", SERVICES, "web", service(), "helm")
+    await patch("an entry without an operation", [{**fewer[0], "operation": ""}])
+    await patch("an entry of another operation", [{**fewer[0], "operation": "Guess"}])
+    await patch("fields of another type", [{**fewer[0], "fieldsType": "FieldsV2"}])
+    await patch("fields without a type", [{**fewer[0], "fieldsType": ""}])
+    await patch("fields that are none", [{**fewer[0], "fieldsV1": {"x:y": {}}}])
+    await patch("an entry without fields", [{**fewer[0], "fieldsV1": {}}])
+    await patch("no entry", [])
+    await patch("one entry alone", [e for e in entries if e["manager"] == "helm"])
+    await probe.apply("nobody's field is applied", SERVICES, "web", service("web", labels={"a": "b"}), "kubectl")
+
+
 async def managers_of_several_versions(probe: Probe) -> None:
     """Each is asked in its own version, which may not know what another has written."""
     oldest, older, _ = OLD_SPLITS
@@ -163,6 +196,7 @@ SCENARIOS = (
     applying_metadata,
     applying_a_canary,
     managers_of_other_writes,
+    claims_that_are_let_go,
     managers_of_several_versions,
     strategic_patches,
 )

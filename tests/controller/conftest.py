@@ -330,16 +330,19 @@ ManagedBuild = Callable[..., AbstractAsyncContextManager[Managed]]
 def managed() -> ManagedBuild:
     """Builds a Deployment of release 1 behind a root Service, its Canary, and the named processes.
 
-    `extras` are manifests that go first, `deployment` options of its manifest; `spec` replaces fields of the Canary's.
+    `extras` are manifests that go first, `deployment` options of its manifest; `manager` applies the Deployment, and
+    does not force it. `spec` replaces fields of the Canary's.
     """
 
     @asynccontextmanager
     async def build(
-        *extras: dict[str, Any], processes: tuple[str, ...] = ("one",), seed: int = 1, replicas: int = 3,
-        root: bool = True, applied: bool = True, deployment: dict[str, Any] | None = None, **spec: Any,
+        *extras: dict[str, Any], processes: tuple[str, ...] = ("one",), seed: int = 1, replicas: int | None = 3,
+        root: bool = True, manager: str = "", applied: bool = True, deployment: dict[str, Any] | None = None,
+        **spec: Any,
     ) -> AsyncIterator[Managed]:  # fmt: skip
         async with Managed(random.Random(seed)) as sim:
-            await sim.start_managed(Release("1"), *extras, replicas=replicas, root=root, **(deployment or {}))
+            options = {"replicas": replicas, "root": root, "manager": manager, **(deployment or {})}
+            await sim.start_managed(Release("1"), *extras, **options)
             if applied:
                 await sim.apply(sim.managed_canary(**{**QUICK, **spec}))
             for identity in processes:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from canary.kube.client import PatchKind
 from canary.kube.resources import DEPLOYMENTS, SERVICES
 from canary.sandbox.apiserver.faults import Answer
 from canary.sandbox.app import App, Release
-from canary.sandbox.managed_app import autoscaler
+from canary.sandbox.managed_app import autoscaler, deployment
+from tests.controller.conftest import QUICK
+
+APP = App()
 
 PHASES = ("Idle", "Progressing", "Promoting", "RollingBack", "Promoted", "RolledBack")
 
@@ -82,6 +86,10 @@ async def test_a_canary_that_is_made_anew_finds_its_parts(managed, phase):
         await sim.apply(sim.managed_canary())
         await sim.until(lambda: sim.phase() in ("Idle", "Promoted", "RolledBack") and sim.replicas() == 0, 300.0)
         assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
+        await sim.sleep(30.0)
+        await sim.delete_canary()
+        await sim.gone()
+        assert (sim.ours(), sim.object("deployments", "podinfo-stable")) == ([], None)
 
 
 async def test_without_the_target_stable_is_left_serving_without_our_marks(managed):
@@ -124,6 +132,72 @@ async def test_a_kind_that_is_not_served_for_a_moment_is_not_taken_for_gone(mana
         sim.faults.remove(rule)
         await sim.gone()
         assert sim.ours() == []
+
+
+LEFT = "canary.delivery/left-by"
+
+
+async def _left_behind(sim):
+    """As `helm uninstall` does it: the Deployment goes with its Canary."""
+    await sim.onboarded()
+    await sim.cluster.client.delete(DEPLOYMENTS, "podinfo", "shop")
+    await sim.sleep(5.0)
+    await sim.delete_canary()
+    await sim.gone()
+
+
+def _bearing(sim, label):
+    """What has the label, but for EndpointSlices, which inherit it."""
+    written = {(c.plural, c.name) for c in sim.cluster.server.commits if c.namespace == "shop"}
+    found = {f"{plural} {name}": sim.object(plural, name) for plural, name in written if plural != "endpointslices"}
+    return {what for what, obj in found.items() if obj and label in (obj["metadata"].get("labels") or {})}
+
+
+async def test_what_is_left_behind_says_so_and_the_root_does_not_go_with_it(managed):
+    async with managed(autoscaler(APP)) as sim:
+        await _left_behind(sim)
+        left = _bearing(sim, LEFT)
+        pins = {name for name in left if name.startswith("controllerrevisions ")}
+        assert left - pins == {
+            "deployments podinfo-stable",
+            "horizontalpodautoscalers podinfo-stable",
+            "services podinfo-stable",
+            "services podinfo-canary",
+        }
+        assert len(pins) == 1
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+async def test_what_was_left_behind_serves_on_when_the_application_is_installed_again(managed, version):
+    async with managed(autoscaler(APP)) as sim:
+        await _left_behind(sim)
+        before = sim.deployment("podinfo-stable")
+        await sim.kill("one")
+        sim.start("two")
+        await sim.cluster.apply(deployment(APP, Release(version), replicas=3))
+        await sim.apply(sim.managed_canary(**QUICK))
+        await sim.reach("Idle" if version == "1" else "Progressing", timeout=120.0)
+        assert sim.deployment("podinfo-stable")["spec"]["template"] == before["spec"]["template"]
+        await sim.until(lambda: sim.image("podinfo-stable") == version and sim.replicas() == 0, 300.0)
+        assert sim.deployment("podinfo-stable")["metadata"]["uid"] == before["metadata"]["uid"]
+        assert _bearing(sim, LEFT) == set()
+        await sim.delete_canary()
+        await sim.gone()
+        assert (sim.ours(), sim.object("deployments", "podinfo-stable")) == ([], None)
+
+
+async def test_what_was_left_behind_and_changed_since_is_not_written_over(managed):
+    async with managed() as sim:
+        await _left_behind(sim)
+        fix = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "sandbox/podinfo:1.1"}]
+        await sim.cluster.client.patch(DEPLOYMENTS, "podinfo-stable", fix, "shop", kind=PatchKind.JSON)
+        await sim.cluster.apply(deployment(APP, Release("2"), replicas=3))
+        await sim.apply(sim.managed_canary(**QUICK))
+        await sim.until(lambda: "template was changed since" in sim.status().message, 60.0)
+        await sim.sleep(30.0)
+        assert sim.image("podinfo-stable") == "1.1"
+        await sim.cluster.client.delete(DEPLOYMENTS, "podinfo-stable", "shop")
+        await sim.onboarded()
 
 
 @pytest.mark.parametrize("after", ["deployments", "services", "trafficsplits"])

@@ -105,3 +105,30 @@ def test_a_status_does_not_count_as_there_before_the_first_apply(api, deployment
     first = entries(api.apply(WEB, deployment(), force="true"))
     assert [who for who, _, fields in first if "f:status" in fields] == []
     assert {who for who, _, _ in first} == {"applier", "before-first-apply"}
+
+
+@pytest.fixture
+def two_owners(api, config_map):
+    """What `one` applied, and `two` changed a part of."""
+    api.apply(SETTINGS, config_map(data={"a": "1", "b": "1"}), manager="one")
+    return api.merge(SETTINGS, {"data": {"a": "2"}}, query={"fieldManager": "two"}).meta["managedFields"]
+
+
+def test_a_client_drops_the_entry_of_a_manager_and_nobody_meets_it_any_more(api, config_map, two_owners):
+    mine = [entry for entry in two_owners if entry["manager"] == "one"]
+    assert api.apply(SETTINGS, config_map(data={"a": "3"}), manager="one").status == 409
+    dropped = api.merge(SETTINGS, {"metadata": {"managedFields": mine}}, query={"fieldManager": "two"})
+    assert dropped.meta["managedFields"] == mine
+    assert api.apply(SETTINGS, config_map(data={"a": "3"}), manager="one").status == 200
+
+
+@pytest.mark.parametrize("change", [{"operation": ""}, {"operation": "Guess"}, {"fieldsType": "FieldsV2"}])
+def test_entries_that_are_not_understood_change_nothing(api, two_owners, change):
+    given = [two_owners[0] | change]
+    assert api.merge(SETTINGS, {"metadata": {"managedFields": given}}).meta["managedFields"] == two_owners
+
+
+def test_entries_are_put_in_order_and_empty_ones_go(api, two_owners):
+    empty = {**two_owners[0], "manager": "three", "fieldsV1": {"x:unknown": {}}}
+    found = api.merge(SETTINGS, {"metadata": {"managedFields": [empty, *two_owners[::-1]]}})
+    assert found.meta["managedFields"] == two_owners

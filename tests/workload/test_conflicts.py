@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.api.names import OWNER_ANNOTATION
+from canary.api.names import LEFT_LABEL, OWNER_ANNOTATION
 from canary.workload.conflicts import SelectorConflict, acknowledged, selector_conflicts, unacknowledged
 from tests.workload.objects import LABELS, STABLE_LABELS, budget, obj, service
 
@@ -38,6 +38,12 @@ def test_a_service_of_both_sides_or_of_neither_is_no_conflict(selector):
 
 def test_a_service_of_another_namespace_selects_other_pods():
     assert conflicts(elsewhere(service())) == []
+
+
+def test_what_a_canary_has_left_behind_is_no_conflict():
+    left = service("podinfo-canary")
+    left["metadata"]["labels"] = {LEFT_LABEL: "podinfo"}
+    assert conflicts(left) == []
 
 
 def test_what_is_ours_is_no_conflict():

@@ -8,10 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.api.names import OWNER_ANNOTATION
+from canary.api.names import LEFT_LABEL, OWNER_ANNOTATION, SEQ_ANNOTATION
 from canary.api.tracking import tracked_by
 from canary.workload.autoscaling import stable_autoscaler, stable_budget, stable_scaled_object
-from canary.workload.ownership import Foreign, Mark, Ours, Stale, denied, ownership, permitted_metadata, stable_name
+from canary.workload.ownership import (
+    Foreign,
+    Mark,
+    Ours,
+    Stale,
+    denied,
+    ownership,
+    permitted_metadata,
+    stable_name,
+    unmarked,
+)
 from canary.workload.services import backend_services, root_service
 from canary.workload.stable import stable_deployment
 from tests.workload.objects import (
@@ -68,10 +78,27 @@ def test_what_a_dead_canary_of_our_name_left_may_be_taken_over():
     assert ownership(owned("podinfo/old"), MARK, {"uid-1"}) == Stale("old")
 
 
+def left(by="podinfo", **annotations):
+    return obj("Service", "x", {}, labels={LEFT_LABEL: by}, annotations=annotations)
+
+
+def test_what_a_canary_of_our_name_left_serving_may_be_taken_over():
+    assert ownership(left(), MARK, {"uid-1"}) == Stale("")
+
+
+def test_what_is_let_go_of_bears_no_mark_of_ours():
+    labels, annotations = unmarked()
+    metadata = MARK.metadata("x", seq="1")
+    assert metadata["labels"].keys() == labels.keys()
+    assert metadata["annotations"].keys() - {"seq"} == annotations.keys() - {SEQ_ANNOTATION}
+
+
 @pytest.mark.parametrize(
     ("found", "who"),
     [
         (obj("Service", "x", {}), "nobody in particular"),
+        (left("other"), "Canary other, which has left it"),
+        (left(**{"meta.helm.sh/release-name": "shop"}), "Helm (meta.helm.sh/release-name: shop)"),
         (owned("other/uid-2"), "Canary shop/other"),
         (owned("podinfo/uid-2"), "another Canary podinfo, uid uid-2"),
         (owned("podinfo"), "the unreadable owner 'podinfo'"),

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Iterator
-from itertools import chain
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from canary.api.names import (
+    APPLIED_BY_ANNOTATION,
     CANARY_LABEL,
-    MANAGED_BY_LABEL,
+    LEFT_LABEL,
     OWNER_ANNOTATION,
     REVISION_ANNOTATION,
     SEQ_ANNOTATION,
     SIZE_ANNOTATION,
 )
-from canary.api.tracking import LEFT_ALONE
 from canary.controller.managed.candidate import stamp
 from canary.controller.managed.copies import wanted_template
 from canary.controller.managed.manifests import Manifests
+from canary.controller.managed.naming import named_by_a_mesh
 from canary.controller.managed.observe import View
 from canary.controller.managed.observer import Subject
 from canary.controller.managed.parts import resource_of
@@ -30,19 +31,18 @@ from canary.controller.managed.writes import Changed, Writer
 from canary.core.actions.action import Action, Deed
 from canary.core.workload import Selects
 from canary.kube.client import Client
-from canary.kube.errors import AlreadyExists, Forbidden, NotFound
-from canary.kube.resources import DEPLOYMENTS, SERVICES, Resource
+from canary.kube.errors import AlreadyExists, NotFound
+from canary.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SECRETS, SERVICES, Resource
+from canary.workload.claims import REPLICAS, SELECTOR, noted
+from canary.workload.ownership import unmarked
 from canary.workload.services import pointed_root, root_service, side_selectors
 from canary.workload.stable import stable_deployment
 
 JSON = dict[str, Any]
 Guard = Callable[[], Awaitable[bool]]
 """Reads the split as it is now and tells whether the action is still due; asked after the object was read."""
-NAMING = (
-    Resource("linkerd.io", "v1alpha2", "serviceprofiles", "ServiceProfile"),
-    Resource("networking.istio.io", "v1", "virtualservices", "VirtualService"),
-)
-"""Kinds of meshes that name Services: one that is still named would fail the requests of the mesh when it goes."""
+KEPT = frozenset({CONTROLLER_REVISIONS, CONFIG_MAPS, SECRETS})
+"""Nobody but us writes these: as they are watched is as they are, and there is no right to read them."""
 
 
 class Deeds:
@@ -71,7 +71,10 @@ class Deeds:
         if part.patch is None:
             await self._created(part.kind, subject, part.body)
             return True
-        seen = await self._client.get(part.kind, name, namespace)
+        if part.kind in KEPT:
+            seen = plain(self._manifests, part.kind, subject, name)
+        else:
+            seen = await self._client.get(part.kind, name, namespace)
         await self._writer.merge(part.kind, namespace, name, part.patch, seen)
         return True
 
@@ -134,10 +137,34 @@ class Deeds:
         seen = view.target
         if seen is None or not await guard():
             return False
-        metadata = {"name": subject.target, "annotations": _stamped(subject, action)}
+        metadata = {"name": subject.target, "annotations": _stamped(subject, action) | noted(seen, REPLICAS)}
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
-        await self._writer.apply(DEPLOYMENTS, subject.key[0], body | {"spec": {"replicas": action.replicas}}, seen)
+        body |= {"spec": {"replicas": action.replicas}}
+        made = await self._writer.apply(DEPLOYMENTS, subject.key[0], body, seen)
+        await self._yield_at_once(subject, DEPLOYMENTS, made)
         return True
+
+    async def _yield_candidate(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        return view.target is not None and await self._yield(subject, DEPLOYMENTS, view.target)
+
+    async def _yield_root(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        return view.root is not None and await self._yield(subject, SERVICES, view.root)
+
+    async def _yield(self, subject: Subject, kind: Resource, seen: JSON) -> bool:
+        return await self._writer.give_up(kind, subject.key[0], seen)
+
+    async def _yield_at_once(self, subject: Subject, kind: Resource, made: JSON) -> None:
+        """What we have just written is not held against anybody for longer than this takes.
+
+        Its status changes at once with its size: then it is read. The write has been done, whatever comes of this: the
+        next look finds what is left claimed.
+        """
+        with suppress(Changed, NotFound):
+            try:
+                await self._yield(subject, kind, made)
+            except Changed:
+                name = made["metadata"]["name"]
+                await self._yield(subject, kind, await self._client.get(kind, name, subject.key[0], attempts=1))
 
     async def _restore_candidate(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         pin, seen = view.pins.get(action.revision), view.target
@@ -180,8 +207,12 @@ class Deeds:
         return await self._replace_service(subject, copy.deepcopy(seen), action)
 
     async def _replace_service(self, subject: Subject, body: JSON, action: Action) -> bool:
-        body["metadata"]["annotations"] = (body["metadata"].get("annotations") or {}) | _stamped(subject, action)
-        await self._writer.replace(SERVICES, subject.key[0], body)
+        annotations = (body["metadata"].get("annotations") or {}) | _stamped(subject, action)
+        annotations.pop(APPLIED_BY_ANNOTATION, None)
+        body["metadata"]["annotations"] = annotations | noted(body, SELECTOR)
+        made = await self._writer.replace(SERVICES, subject.key[0], body)
+        if OWNER_ANNOTATION not in annotations:
+            await self._yield_at_once(subject, SERVICES, made)
         return True
 
     async def _seen(self, subject: Subject, kind: Resource, name: str) -> JSON:
@@ -209,42 +240,23 @@ class Deeds:
 
     async def _still_called(self, subject: Subject, service: str) -> bool:
         """The root Service has callers, whoever made it; a backend may be named by a mesh."""
-        return service == subject.spec.service.name or await self._named_by_a_mesh(subject, service)
-
-    async def _named_by_a_mesh(self, subject: Subject, service: str) -> bool:
-        """Whether a ServiceProfile or VirtualService still names this Service, as far as we may read them."""
-        for kind in NAMING:
-            try:
-                found = await self._client.list(kind, subject.key[0], attempts=1)
-            except (NotFound, Forbidden):
-                continue
-            words = (word for one in found.items for word in _words([one["metadata"]["name"], one.get("spec")]))
-            if any(word == service or word.startswith(f"{service}.") for word in words):
-                return True
-        return False
+        return service == subject.spec.service.name or await named_by_a_mesh(self._client, subject.key[0], service)
 
     async def _disown(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         kind, name = resource_of(action.part)
         seen = await self._seen(subject, kind, name)
-        gone = dict.fromkeys((OWNER_ANNOTATION, SEQ_ANNOTATION, *LEFT_ALONE))
-        labels = {CANARY_LABEL: None, MANAGED_BY_LABEL: None}
-        patch = {"metadata": {"annotations": gone, "labels": labels}}
+        labels, annotations = unmarked()
+        if kind is CONTROLLER_REVISIONS:
+            del labels[CANARY_LABEL]  # They are watched by it.
+        # The root has callers, and is never deleted with what is left behind.
+        left = {} if name == subject.spec.service.name and kind is SERVICES else {LEFT_LABEL: subject.key[1]}
+        patch = {"metadata": {"annotations": annotations, "labels": labels | left}}
         await self._writer.merge(kind, subject.key[0], name, patch, seen)
         return True
 
 
 def _stamped(subject: Subject, action: Action) -> dict[str, str]:
     return {SEQ_ANNOTATION: stamp(subject.canary.metadata.uid, action.stamp)}
-
-
-def _words(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from chain.from_iterable(map(_words, value.values()))
-    elif isinstance(value, list):
-        yield from chain.from_iterable(map(_words, value))
 
 
 _DEEDS = {
@@ -261,6 +273,8 @@ _DEEDS = {
     Deed.POINT_ROOT: Deeds._point_root,
     Deed.STAMP_ROOT: Deeds._stamp_root,
     Deed.POINT_BACKEND: Deeds._point_backend,
+    Deed.YIELD_CANDIDATE: Deeds._yield_candidate,
+    Deed.YIELD_ROOT: Deeds._yield_root,
     Deed.REMOVE: Deeds._remove,
     Deed.DISOWN: Deeds._disown,
 }

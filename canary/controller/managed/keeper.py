@@ -34,7 +34,7 @@ from canary.workload.template import template_digest
 REFUSALS = (Invalid, Forbidden, BadRequest)
 MAX_ACTIONS = 12
 """How many actions one look carries out before it lets others work."""
-UNFENCED = frozenset({Deed.FILL_GAP, Deed.PIN, Deed.CREATE_ROOT, Deed.DISOWN})
+UNFENCED = frozenset({Deed.FILL_GAP, Deed.PIN, Deed.CREATE_ROOT, Deed.DISOWN, Deed.YIELD_CANDIDATE, Deed.YIELD_ROOT})
 """They move no traffic, so that nothing has to be read for them."""
 ON_DEPLOYMENTS = frozenset({Deed.SCALE_CANDIDATE, Deed.SCALE_STABLE, Deed.WRITE_STABLE, Deed.STAMP_STABLE, Deed.UNPIN})
 """What they write is known by version from before the split was; a pin never changes."""

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from canary.api.meta import ManagedFields
 from canary.api.names import ACKNOWLEDGE_ANNOTATION
 from canary.controller.managed.candidate import NOTHING, Config, asked, config_of, revision, stamp_of
 from canary.controller.managed.copies import copy_view
 from canary.controller.managed.inputs import Inputs, Unproven
-from canary.controller.managed.parts import Part, Seen, gaps, leftovers
+from canary.controller.managed.parts import Part, Seen, gaps, leftovers, name_taken
 from canary.controller.managed.roots import as_target, root_view, selected
 from canary.core.workload import Candidate, Copy, Workload
 from canary.kube.resources import (
@@ -25,9 +22,10 @@ from canary.kube.resources import (
     SECRETS,
 )
 from canary.workload.autoscaling import autoscaler_of
+from canary.workload.claims import REPLICAS, applier, managed_fields, without_ours
 from canary.workload.conflicts import selector_conflicts, unacknowledged
 from canary.workload.failures import deployment_trouble
-from canary.workload.ownership import STABLE_SUFFIX, Foreign, ownership, stable_name
+from canary.workload.ownership import STABLE_SUFFIX, Foreign, Stale, ownership, stable_name
 from canary.workload.pins import Pin, read_pin
 from canary.workload.stable import SideLabel, Unsupported, side_label
 from canary.workload.template import only_added, template_digest
@@ -95,6 +93,7 @@ def _whole(given: Inputs, name: str, target: JSON | None, stable: JSON | None, r
     config = _config(given, target)
     candidate, alias = _candidate(given, target, config, pins)
     copy, drift = copy_view(given, stable, pins, label)
+    problem = problem or _changed(given, stable, copy)
     backend = given.services.get(f"{given.spec.service.name}{STABLE_SUFFIX}")
     workload = Workload(
         target=name,
@@ -128,8 +127,18 @@ def _taken(given: Inputs, stable: JSON | None) -> tuple[str, str] | None:
     owner = ownership(stable, given.mark, given.live)
     if not isinstance(owner, Foreign):
         return None
+    return "NameTaken", name_taken(f"Deployment {stable['metadata']['name']}", owner)
+
+
+def _changed(given: Inputs, stable: JSON | None, copy: Copy | None) -> tuple[str, str] | None:
+    """What was left serving is taken over as it was left; what somebody has put there since would be undone."""
+    if stable is None or copy is None or not copy.drifted or ownership(stable, given.mark, given.live) != Stale(""):
+        return None
     name = stable["metadata"]["name"]
-    return "NameTaken", f"Deployment {name} exists and belongs to {owner.who}: rename or delete it"
+    return "NameTaken", (
+        f"Deployment {name} was left serving when an earlier Canary {given.mark.canary} was deleted, and its pod "
+        "template was changed since: put that template into the target and delete this Deployment, or delete it alone"
+    )
 
 
 def _conflict(given: Inputs, target: JSON, label: SideLabel) -> tuple[str, str] | None:
@@ -169,7 +178,7 @@ def _candidate(
     replicas = spec.get("replicas", 1)
     scaler = autoscaler_of(given.objects[AUTOSCALERS].values(), target)
     keda = autoscaler_of(given.objects[SCALED_OBJECTS].values(), target)
-    wish = asked(replicas, _managed_fields(target))
+    wish = asked(replicas, managed_fields(target))
     name = target["metadata"]["name"]
     candidate = Candidate(
         name=name,
@@ -178,9 +187,10 @@ def _candidate(
         replicas=replicas,
         pods=status.get("replicas", 0),
         size=None if scaler or keda else wish.size,
-        applied_by=wish.applied_by,
+        applied_by=wish.applied_by or applier(target, REPLICAS),
         minimum=_minimum(scaler, keda),
         stamp=stamp_of(target, given.mark.uid),
+        claimed=without_ours(target) is not None,
         trouble=given.trouble.get(name, "") or deployment_trouble(target),
     )
     return candidate, unproven
@@ -216,8 +226,3 @@ def _names(deployment: JSON | None, seen: Candidate | Copy | None) -> dict[str, 
     drifted = isinstance(seen, Copy) and seen.drifted
     digest = template_digest(deployment["spec"]["template"])
     return {deployment["metadata"]["name"]: (digest, "" if drifted else seen.revision)}
-
-
-def _managed_fields(obj: JSON) -> tuple[ManagedFields, ...]:
-    entries = msgspec.json.encode(obj["metadata"].get("managedFields") or ())
-    return msgspec.json.decode(entries, type=tuple[ManagedFields, ...])

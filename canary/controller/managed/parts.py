@@ -10,6 +10,7 @@ import msgspec
 from canary.api.canary import CanarySpec
 from canary.api.kinds import Service
 from canary.api.manifest import plain_metadata
+from canary.api.names import LEFT_LABEL
 from canary.kube.resources import (
     AUTOSCALERS,
     CONFIG_MAPS,
@@ -23,7 +24,7 @@ from canary.kube.resources import (
 )
 from canary.workload.autoscaling import autoscaler_of, stable_autoscaler, stable_budget, stable_scaled_object
 from canary.workload.drift import missing_from
-from canary.workload.ownership import CANARY_SUFFIX, Foreign, Mark, Ours, ownership, stable_name
+from canary.workload.ownership import CANARY_SUFFIX, Foreign, Mark, Ours, Stale, ownership, stable_name
 from canary.workload.services import backend_services
 from canary.workload.stable import SideLabel, stable_selector, stable_template
 
@@ -68,23 +69,47 @@ def gaps(seen: Seen, spec: CanarySpec, mark: Mark, live: frozenset[str]) -> tupl
 
     Raises `Unsupported`.
     """
-    found, taken = [], ""
+    found, taken, wanted = [], "", set()
     for kind, body in _wanted(seen, spec, mark):
         name = body["metadata"]["name"]
+        wanted.add((kind, name))
         present = seen.services.get(name) if kind is SERVICES else seen.others[kind].get(name)
         if present is None:
             found.append(Part(kind, body, None))
             continue
         owner = ownership(present, mark, live)
         if isinstance(owner, Foreign):
-            taken = taken or f"{kind.kind} {name} exists and belongs to {owner.who}: rename or delete it"
+            taken = taken or name_taken(f"{kind.kind} {name}", owner)
             continue
         if kind is SERVICES and isinstance(owner, Ours) and name != f"{spec.service.name}{CANARY_SUFFIX}":
             # Whose pods the stable one selects is another question: that moves traffic.
             body = body | {"spec": {key: value for key, value in body["spec"].items() if key != "selector"}}
         if (patch := missing_from(body, present)) is not None:
-            found.append(Part(kind, body, patch))
+            found.append(Part(kind, body, _taken_over(patch, present)))
+    found += (part for part in _stale(seen, mark, live) if (part.kind, part.body["metadata"]["name"]) not in wanted)
     return tuple(found), taken
+
+
+def name_taken(what: str, owner: Foreign) -> str:
+    """What stands in the way of an object of ours, and what to do."""
+    return f"{what} exists and belongs to {owner.who}: rename or delete it"
+
+
+def _stale(seen: Seen, mark: Mark, live: frozenset[str]) -> Iterator[Part]:
+    """What an earlier Canary of this name has made: it is ours from now on, and goes with us."""
+    for kind in REMOVED:
+        for obj in seen.others[kind].values():
+            if isinstance(ownership(obj, mark, live), Stale):
+                marks = {"labels": mark.labels, "annotations": mark.annotations}
+                yield Part(kind, obj, _taken_over({"metadata": marks}, obj))
+
+
+def _taken_over(patch: JSON, present: JSON) -> JSON:
+    """`patch`, after which nobody takes the object for one that was left behind."""
+    if LEFT_LABEL not in (present["metadata"].get("labels") or {}):
+        return patch
+    metadata = patch.get("metadata") or {}
+    return patch | {"metadata": metadata | {"labels": (metadata.get("labels") or {}) | {LEFT_LABEL: None}}}
 
 
 def _wanted(seen: Seen, spec: CanarySpec, mark: Mark) -> Iterator[tuple[Resource, JSON]]:

@@ -7,6 +7,7 @@ from typing import Any
 from canary.controller.managed.candidate import stamp_of
 from canary.controller.managed.inputs import Inputs
 from canary.core.workload import Root, Selects
+from canary.workload.claims import SELECTOR, applier, without_ours
 from canary.workload.ownership import STABLE_SUFFIX, Ours, ownership
 from canary.workload.selectors import relabelled, selects
 from canary.workload.services import managed_elsewhere, original_selector
@@ -33,8 +34,9 @@ def root_view(given: Inputs, root: JSON | None, model: JSON | None, label: SideL
         exists=True,
         selects=selected(root, model, label),
         elsewhere=elsewhere,
-        contested=bool(claim),
+        contested=bool(claim or applier(root, SELECTOR)),
         stamp=stamp_of(root, given.mark.uid),
+        claimed=not owned and without_ours(root) is not None,
     )
 
 

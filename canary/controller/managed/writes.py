@@ -15,6 +15,7 @@ from canary.controller.managed.manifests import Manifests
 from canary.kube.client import Client, PatchKind
 from canary.kube.errors import Conflict, NotFound
 from canary.kube.resources import DEPLOYMENTS, Resource
+from canary.workload.claims import without_ours
 
 JSON = dict[str, Any]
 TIMEOUT = 10.0
@@ -34,7 +35,7 @@ class Writer:
     async def create(self, kind: Resource, namespace: str, body: JSON) -> None:
         """Raises `AlreadyExists` or another `KubeError`."""
         raw = await self._client.create(kind, body, namespace, type=msgspec.Raw, timeout=TIMEOUT)
-        self._told(kind, namespace, body["metadata"]["name"], "", bytes(raw))
+        self._decoded(kind, namespace, body["metadata"]["name"], "", bytes(raw))
 
     async def merge(self, kind: Resource, namespace: str, name: str, patch: JSON, seen: JSON) -> None:
         """A merge patch over the object as it was `seen`. Raises `Changed` or a `KubeError`."""
@@ -48,24 +49,36 @@ class Writer:
         guard = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
         await self._patch(kind, namespace, name, guard + operations, PatchKind.JSON, seen)
 
-    async def apply(self, kind: Resource, namespace: str, body: JSON, seen: JSON) -> None:
-        """Own exactly the fields of `body` (server-side apply), over the object as it was `seen`.
+    async def apply(self, kind: Resource, namespace: str, body: JSON, seen: JSON) -> JSON:
+        """Own exactly the fields of `body` (server-side apply), over the object as it was `seen`; the result.
 
         Fields that others own are taken over: only such as are ours by contract may be in `body`. Raises `Changed` or a
         `KubeError`.
         """
         name = body["metadata"]["name"]
         guarded = body | {"metadata": body["metadata"] | _version(seen) | {"uid": seen["metadata"]["uid"]}}
-        await self._patch(kind, namespace, name, guarded, PatchKind.APPLY, seen, force=True)
+        made = await self._patch(kind, namespace, name, guarded, PatchKind.APPLY, seen, force=True)
+        return made.plain(kind.api_version, kind.kind)
 
-    async def replace(self, kind: Resource, namespace: str, body: JSON) -> None:
-        """PUT an object that was read. Raises `Changed` or a `KubeError`."""
+    async def give_up(self, kind: Resource, namespace: str, seen: JSON) -> bool:
+        """Drop our claims to the spec of somebody else's object as it was `seen`, where others apply it; whether there
+        was one. No value changes. Raises `Changed` or a `KubeError`.
+        """
+        entries = without_ours(seen)
+        if entries is None:
+            return False
+        await self.merge(kind, namespace, seen["metadata"]["name"], {"metadata": {"managedFields": entries}}, seen)
+        return True
+
+    async def replace(self, kind: Resource, namespace: str, body: JSON) -> JSON:
+        """PUT an object that was read; the result. Raises `Changed` or a `KubeError`."""
         name = body["metadata"]["name"]
         try:
             raw = await self._client.replace(kind, name, body, namespace, type=msgspec.Raw, timeout=TIMEOUT)
         except (Conflict, NotFound) as error:
             raise Changed(str(error)) from error
-        self._told(kind, namespace, name, body["metadata"]["resourceVersion"], bytes(raw))
+        made = self._decoded(kind, namespace, name, body["metadata"]["resourceVersion"], bytes(raw))
+        return made.plain(kind.api_version, kind.kind)
 
     async def delete(self, kind: Resource, namespace: str, name: str, seen: JSON | None) -> None:
         """Delete the object that was `seen`; one that is gone already is as good. Raises `Changed` or a `KubeError`."""
@@ -90,17 +103,21 @@ class Writer:
 
     async def _patch(
         self, kind: Resource, namespace: str, name: str, patch: Any, how: PatchKind, seen: JSON, *, force: bool = False
-    ) -> None:
+    ) -> Manifest:
         try:
             raw = await self._client.patch(
                 kind, name, patch, namespace, kind=how, force=force, type=msgspec.Raw, timeout=TIMEOUT
             )
         except (Conflict, NotFound) as error:
             raise Changed(str(error)) from error
-        self._told(kind, namespace, name, seen["metadata"]["resourceVersion"], bytes(raw))
+        return self._decoded(kind, namespace, name, seen["metadata"]["resourceVersion"], bytes(raw))
 
-    def _told(self, kind: Resource, namespace: str, name: str, over: str, body: bytes | None) -> None:
-        made = None if body is None else msgspec.json.decode(body, type=Manifest)
+    def _decoded(self, kind: Resource, namespace: str, name: str, over: str, body: bytes) -> Manifest:
+        made = msgspec.json.decode(body, type=Manifest)
+        self._told(kind, namespace, name, over, made)
+        return made
+
+    def _told(self, kind: Resource, namespace: str, name: str, over: str, made: Manifest | None) -> None:
         if kind in self._manifests.stores:
             self._manifests.wrote(kind, namespace, name, made)
         else:

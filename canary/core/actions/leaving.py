@@ -7,6 +7,7 @@ only then what served before ends. Nothing moves traffic to a template that was 
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
+from canary.core.actions.upkeep import yields
 from canary.core.memory import Memory, left, trusted_state
 from canary.core.observed import Now, Observed, Ownership, Side
 from canary.core.state import State
@@ -35,7 +36,7 @@ def due_leaving(observed: Observed, memory: Memory, now: Now) -> tuple[Action, .
         return _stamps(w, state)
     if memory.released_at is None or now.monotonic < memory.released_at:
         return ()
-    return tuple(Action(Deed.REMOVE, part=part) for part in w.leftovers)
+    return (*yields(w), *(Action(Deed.REMOVE, part=part) for part in w.leftovers))
 
 
 def heard(state: State | None) -> bool:
@@ -140,7 +141,7 @@ def _relieve(observed: Observed, state: State | None, w: Workload, now: Now) -> 
 
 def _hand_over(observed: Observed, state: State | None, w: Workload, now: Now) -> tuple[Action, ...]:
     if left_behind(observed, state, now) or w.candidate is None:
-        return tuple(Action(Deed.REMOVE if _kept_for_us(part) else Deed.DISOWN, part=part) for part in w.leftovers)
+        return tuple(Action(Deed.DISOWN, part=part) for part in w.leftovers)
     candidate, stamp = w.candidate, state.seq if state is not None else observed.record.seq
     promoted = promoted_revision(observed, state)
     replaced = replaces(observed, state, now)
@@ -171,11 +172,6 @@ def _take_over(w: Workload, candidate: Candidate, side: Side, stamp: int, *, rep
     if w.root.exists and w.root.selects is Selects.STABLE:
         found.append(Action(Deed.POINT_ROOT, to=Selects.CANDIDATE, stamp=stamp))
     return tuple(reversed(found) if replaced else found)
-
-
-def _kept_for_us(part: str) -> bool:
-    """Kept templates serve nobody: without our marks they would never be found again."""
-    return part.startswith("ControllerRevision/")
 
 
 def _size(candidate: Candidate, stable: Copy | None) -> int:

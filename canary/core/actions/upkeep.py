@@ -24,7 +24,13 @@ def due_in_phase(s: Situation) -> tuple[Action, ...]:
     found += _root(s, w)
     stable = _stable(s, w)
     # Stable first: what is asked for is taken over before it is put back where it was asked for.
-    return (*found, *(stable or due_for_candidate(s, w)))
+    return (*found, *(stable or due_for_candidate(s, w)), *yields(w))
+
+
+def yields(w: Workload) -> list[Action]:
+    """What a process that died after its write of a field has left claimed; otherwise the write has dropped it."""
+    candidate = [Action(Deed.YIELD_CANDIDATE)] if w.candidate is not None and w.candidate.claimed else []
+    return [*candidate, *([Action(Deed.YIELD_ROOT)] if w.root.claimed else [])]
 
 
 def _pins(s: Situation, w: Workload) -> list[Action]:

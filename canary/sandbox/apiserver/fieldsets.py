@@ -20,6 +20,8 @@ from canary.sandbox.apiserver.shapes import Shape
 FieldPath = tuple[str, ...]
 Fields = frozenset[FieldPath]
 NOTHING: Fields = frozenset()
+# A field, an item by its keys, by its value, by its place; steps of other sorts are passed over.
+_SORTS = frozenset({"f", "k", "v", "i"})
 
 # Sets whose two forms are kept; a cluster has few distinct ones, and each write needs all of its object.
 _REMEMBERED = 4096
@@ -170,7 +172,7 @@ def _parse(tree: Any, path: FieldPath, found: set[FieldPath]) -> None:
     if path and (not tree or "." in tree):
         found.add(path)
     for step, below in tree.items():
-        if step != ".":
+        if step.partition(":")[0] in _SORTS:
             _parse(below, (*path, step), found)
 
 

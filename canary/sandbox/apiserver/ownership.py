@@ -128,9 +128,9 @@ def after_update(shape: Shape, old: Object | None, new: Object, who: Manager, no
     difference = compare(shape, before, unowned_removed(new))
     changed = owned(difference.added | difference.modified)
     lost = changed | difference.removed
-    source = old if old is not None and "managedFields" not in meta(new) else new
+    source = old if old is not None and not _edits_entries(old, new) else new
     if not lost:
-        return meta(source).get("managedFields") or None
+        return write_entries(read_entries(new).values()) if source is new else meta(source).get("managedFields")
     entries = read_entries(source)
     if old is not None and not entries:
         # Who forgot all managers wants none, until somebody applies.
@@ -139,6 +139,20 @@ def after_update(shape: Shape, old: Object | None, new: Object, who: Manager, no
     entries = {key: replace(entry, fields=entry.fields - lost) for key, entry in entries.items()}
     entries[who.key] = replace(mine, time=now, fields=(mine.fields - lost) | changed)
     return write_entries(entries.values())
+
+
+def _edits_entries(old: Object, new: Object) -> bool:
+    """Whether a client has changed the entries itself. Who sends none, or one that is not understood, has not.
+
+    Source: k8s.io/apimachinery, package util/managedfields, `FieldManager.Update`.
+    """
+    given = meta(new).get("managedFields")
+    if not given or given == meta(old).get("managedFields"):
+        return False
+    return all(
+        isinstance(raw, dict) and raw.get("operation") in (APPLY, UPDATE) and raw.get("fieldsType") == "FieldsV1"
+        for raw in given
+    )
 
 
 def after_scaling(path: Path, old: Object, new: Object, who: Manager, now: str) -> list[Object] | None:

@@ -33,7 +33,7 @@ def judge_marks(w: Workload, write: Write) -> Broken:
         if write.new is None or not _ours(changed, {"spec.selector"}):
             yield "S17", f"{words}, the root Service: {sorted(changed)}"
         return
-    if write.old is not None and not w.owned(write.old):
+    if write.old is not None and not (w.owned(write.old) or w.left(write.old)):
         yield "S17", f"{words}, which is not of this Canary"
     elif write.new is not None and not w.owned(write.new) and not w.now.deleting:
         yield "S17", f"{words} without the Canary's mark"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from canary.api.names import CONTROLLER_MANAGER, OWNER_ANNOTATION, REVISION_ANNOTATION, SEQ_ANNOTATION
+from canary.api.names import CONTROLLER_MANAGER, LEFT_LABEL, OWNER_ANNOTATION, REVISION_ANNOTATION, SEQ_ANNOTATION
 from canary.core.state import State
 from canary.sandbox.oracle.endpoints import Endpoints
 from canary.sandbox.oracle.log import Write, annotations_of
@@ -105,6 +105,11 @@ class Workload:
         """It bears the mark of this Canary, or of one of its name that is no more."""
         name, _, uid = annotations_of(obj).get(OWNER_ANNOTATION, "").partition("/")
         return name == self.canary and uid in self.owners
+
+    def left(self, obj: JSON | None) -> bool:
+        """A Canary of this name has left it serving, and it is nobody's."""
+        labels = ((obj or {}).get("metadata") or {}).get("labels") or {}
+        return labels.get(LEFT_LABEL) == self.canary and OWNER_ANNOTATION not in annotations_of(obj)
 
     def since(self, key: Key) -> list[Moment]:
         """What was in force at any time since an object was written last."""
