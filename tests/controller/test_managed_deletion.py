@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.kube.resources import DEPLOYMENTS
 from canary.sandbox.app import Release
-
-PHASES = ("Idle", "Progressing", "Promoting", "RollingBack", "Promoted", "RolledBack")
 
 
 async def _bring(sim, phase):
@@ -16,20 +13,6 @@ async def _bring(sim, phase):
         return
     await sim.release(Release("2", errors=30 if phase.startswith("Roll") else 0))
     await (sim.weight(20) if phase == "Progressing" else sim.reach(phase))
-
-
-@pytest.mark.parametrize("cascade", ["Foreground", "Background", "Orphan"])
-@pytest.mark.parametrize("phase", PHASES)
-async def test_what_was_promoted_serves_from_the_users_deployment(managed, phase, cascade):
-    async with managed() as sim:
-        await _bring(sim, phase)
-        await sim.delete_canary(cascade)
-        await sim.gone()
-        assert sim.ours() == []
-        assert sim.object("deployments", "podinfo-stable") is None
-        assert sim.selector() == "podinfo"
-        assert sim.image() == ("2" if phase == "Promoted" else "1")
-        assert sim.deployment()["status"]["readyReplicas"] == 3
 
 
 async def test_at_every_moment_the_root_has_ready_endpoints(managed):
@@ -48,18 +31,6 @@ def _ready(piece):
     return sum(1 for endpoint in piece.get("endpoints") or () if endpoint["conditions"].get("ready"))
 
 
-@pytest.mark.parametrize("phase", ["Idle", "Progressing", "Promoted"])
-async def test_a_stripped_finalizer_leaves_what_serves_serving(managed, phase):
-    async with managed() as sim:
-        await _bring(sim, phase)
-        await sim.strip_finalizers()
-        await sim.delete_canary()
-        await sim.gone(30.0)
-        await sim.sleep(60.0)
-        assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
-        assert sim.selector() == "podinfo-stable"
-
-
 @pytest.mark.parametrize("phase", ["Idle", "Progressing", "RolledBack"])
 async def test_a_canary_that_is_made_anew_finds_its_parts(managed, phase):
     async with managed() as sim:
@@ -70,18 +41,6 @@ async def test_a_canary_that_is_made_anew_finds_its_parts(managed, phase):
         await sim.apply(sim.managed_canary())
         await sim.until(lambda: sim.phase() in ("Idle", "Promoted", "RolledBack") and sim.replicas() == 0, 300.0)
         assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
-
-
-async def test_without_the_target_stable_is_left_serving_without_our_marks(managed):
-    async with managed() as sim:
-        await sim.onboarded()
-        await sim.cluster.client.delete(DEPLOYMENTS, "podinfo", "shop")
-        await sim.sleep(5.0)
-        await sim.delete_canary()
-        await sim.gone()
-        assert sim.ours() == []
-        assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
-        assert sim.selector() == "podinfo-stable"
 
 
 @pytest.mark.parametrize("after", ["deployments", "services", "trafficsplits"])
