@@ -12,7 +12,7 @@ from e2e.dataplane.pods import RUN
 from e2e.dataplane.proxy import LoadProcess
 from e2e.dataplane.requests import Requests
 from e2e.dataplane.routes import Weights, cluster_name
-from e2e.dataplane.scene import APPLICATION, Scene
+from e2e.dataplane.scene import APPLICATION, WORKERS_FOLLOW, Scene
 from e2e.managed import manifests
 from e2e.managed.manifests import CANARY, JSON, STABLE
 from e2e.managed.shop import ManagedShop
@@ -96,6 +96,18 @@ class ManagedScene(Scene):
         print(f"\n{self.weight_table()}\n{requests.table()}")
         assert not len(requests.bad()), f"{len(requests.bad())} of {len(requests)} failed:\n{requests.table()}"
         return requests
+
+    def exposed(self) -> list[tuple[float, float]]:
+        """From when to when the proxy may have sent requests to the canary, by the monotonic clock."""
+        found, since = [], None
+        for shift in self.canary_shifts():
+            asked, used = self.canary_share(shift.asked), shift.used_at
+            if asked and since is None:
+                since = shift.written_at
+            elif not asked and since is not None and used is not None:
+                found.append((since, used + WORKERS_FOLLOW))
+                since = None
+        return found if since is None else [*found, (since, float("inf"))]
 
     def canary_weights(self) -> Weights:
         names = {cluster_name(self.shop.namespace, name): name for name in (STABLE, CANARY)}

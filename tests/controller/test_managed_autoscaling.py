@@ -1,4 +1,4 @@
-"""Autoscalers that act on metrics, in managed mode: the load of each side decides how many pods it has, and nothing else.
+"""Autoscalers that act on metrics, in managed mode: a side has as many pods as its load needs, and nothing else.
 
 A pod uses its cpu by the requests that the modelled mesh sends it, so that weights and replicas move each other.
 """

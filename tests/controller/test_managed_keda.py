@@ -156,6 +156,19 @@ async def test_a_controller_that_was_stopped_before_it_paused_does_not_take_the_
         assert sim.shares("podinfo-canary") == [0, 20, 60, 0]
 
 
+async def test_a_new_process_finds_an_object_that_nobody_pauses_and_pauses_it(managed):
+    """It has not asked for metrics yet, and has no reason to: nothing runs that could be called."""
+    async with _with_keda(managed) as (sim, keda):
+        await sim.until(lambda: held(sim) == "0", 10.0)
+        await sim.kill("one")
+        unpaused = {"metadata": {"annotations": {PAUSED_REPLICAS: None}}}
+        await sim.cluster.client.patch(SCALED_OBJECTS, "podinfo", unpaused, "shop")
+        sim.start("two")
+        before = keda.started
+        await sim.until(lambda: held(sim) == "0", 5.0)
+        assert keda.started == before
+
+
 async def test_keda_that_is_installed_later_is_noticed(managed):
     async with managed() as sim:
         await sim.onboarded()

@@ -101,6 +101,8 @@ def due_for_candidate(s: Situation, w: Workload) -> list[Action]:
     candidate = w.candidate
     if candidate is None:
         return []
+    if not s.state.running and candidate.replicas <= w.least and (paused := pause(w, candidate.replicas, s.state.seq)):
+        return paused
     wanted = wanted_replicas(s, w, candidate)
     if wanted is None:
         return []
@@ -110,8 +112,7 @@ def due_for_candidate(s: Situation, w: Workload) -> list[Action]:
         wanted = candidate.replicas
     stale = s.state.phase is Phase.PROGRESSING and s.state.weight == 0 and candidate.stamp < _needed_stamp(s)
     if candidate.replicas == wanted and not stale:
-        rests = not s.state.running and wanted <= w.least
-        return pause(w, wanted, s.state.seq) if rests else []
+        return []
     return [Action(Deed.SCALE_CANDIDATE, replicas=wanted, stamp=s.state.seq)]
 
 
