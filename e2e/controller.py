@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from e2e.plane.process import Process
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "canary"
 RELEASE = "demo"
+SOMEWHERE = "namespace-of-a-test"
 RIGHTS = {
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
@@ -41,13 +43,8 @@ class Installation:
 
 def install(plane: Plane, helm: Path, namespace: str, *, leader_elect: bool, everywhere: bool = False) -> Installation:
     """Gives the rights that the chart renders, for one namespace or for all; nothing of it is started."""
-    settings = f"leaderElection.enabled={str(leader_elect).lower()},crds.install=false"
-    if not everywhere:
-        settings += f",watchNamespaces={{{namespace}}}"
-    command: list[str | Path] = [helm, "template", RELEASE, CHART, "--namespace", namespace, "--set", settings]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    objects = [found for found in yaml.safe_load_all(done.stdout) if found]
+    rendered = _rendered(helm, leader_elect, everywhere).replace(SOMEWHERE, namespace)
+    objects = [found for found in yaml.safe_load_all(rendered) if found]
     for found in objects:
         if found["kind"] in RIGHTS:
             plane.api.json("POST", RIGHTS[found["kind"]].format(namespace=namespace), found)
@@ -55,6 +52,18 @@ def install(plane: Plane, helm: Path, namespace: str, *, leader_elect: bool, eve
     user = plane.service_account(pod["serviceAccountName"], namespace)
     given = [part for part in pod["containers"][0]["args"] if not part.startswith("--listen=")]
     return Installation(user, plane.kubeconfig(user.name, namespace), (*given, "--listen=127.0.0.1:0"))
+
+
+@cache
+def _rendered(helm: Path, leader_elect: bool, everywhere: bool) -> str:
+    """The chart for the namespace `SOMEWHERE`: only the name differs from test to test."""
+    settings = f"leaderElection.enabled={str(leader_elect).lower()},crds.install=false"
+    if not everywhere:
+        settings += f",watchNamespaces={{{SOMEWHERE}}}"
+    command: list[str | Path] = [helm, "template", RELEASE, CHART, "--namespace", SOMEWHERE, "--set", settings]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class ControllerProcess:

@@ -31,6 +31,7 @@ class ManagedScene(Scene):
 
     def __init__(self, shop: ManagedShop, envoy: Path, directory: Path) -> None:
         super().__init__(shop, envoy, directory)
+        shop.settle = "1s"
         workloads = {cluster_name(shop.namespace, CANARY): NAME, cluster_name(shop.namespace, STABLE): STABLE}
         self._feed = Feed(self.proxy.admin, shop.smi, shop.namespace, workloads)
 
@@ -81,13 +82,13 @@ class ManagedScene(Scene):
     def calling(self, seed: int = 1) -> Iterator[LoadProcess]:
         """Callers of the root while the block runs."""
         load = self.load(rate=RATE, seconds=LIMIT, poisson=seed)
-        self.until(lambda: len(load.requests) > 0, "first request")
+        self.until(lambda: load.answered > 0, "first request")
         yield load
 
     def more_requests(self, load: LoadProcess, count: int = 100) -> None:
         """Waits until so many more requests have had their outcome."""
-        mark = len(load.requests)
-        self.until(lambda: len(load.requests) >= mark + count, "more requests")
+        mark = load.answered
+        self.until(lambda: load.answered >= mark + count, "more requests")
 
     def no_request_failed(self, load: LoadProcess, *, seen: int = 100) -> Requests:
         """Ends the load after some more requests; every one of them was answered, and well."""
