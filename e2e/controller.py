@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 
 from e2e.plane import Plane, User
-from e2e.plane.process import Process
+from e2e.warm import WarmProcess
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "canary"
@@ -70,10 +69,10 @@ class ControllerProcess:
     """One process of `canary run`; started, stopped, killed and frozen any number of times."""
 
     def __init__(self, name: str, installation: Installation, log: Path) -> None:
-        command = [sys.executable, "-m", "canary", *installation.arguments, f"--kubeconfig={installation.kubeconfig}"]
+        arguments = [*installation.arguments, f"--kubeconfig={installation.kubeconfig}"]
         self.name = name
         self.log = log
-        self._process = Process(f"controller {name}", command, log, cwd=ROOT)
+        self._process = WarmProcess(f"controller {name}", arguments, log)
 
     @property
     def running(self) -> bool:
