@@ -51,7 +51,8 @@ class CommitLog:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._commits: list[Commit] = []
+        # By namespace: a run has thousands of changes, and whoever waits looks at those of one test again and again.
+        self._commits: dict[str, list[Commit]] = {}
         self._objects: dict[str, dict[str, Any]] = {}
         self._marks: set[str] = set()
         self._news = threading.Condition()
@@ -73,7 +74,7 @@ class CommitLog:
     def of(self, namespace: str, plural: str | None = None) -> list[Commit]:
         """All changes in a namespace that have been heard of, or those of one plural."""
         with self._news:
-            return [c for c in self._commits if c.namespace == namespace and plural in (None, c.plural)]
+            return [c for c in self._commits.get(namespace, ()) if plural in (None, c.plural)]
 
     def flush(self) -> None:
         """Waits until everything that is stored now has been heard of. Raises `TimeoutError`."""
@@ -122,7 +123,8 @@ class CommitLog:
             new = self._objects[key] = json.loads(base64.b64decode(pair["value"]))
             new["metadata"]["resourceVersion"] = str(revision)
         place = found["plural"], _subresource(old, new), found["namespace"], found["name"], _manager(old, new)
-        self._commits.append(Commit(revision, time.monotonic(), *place, old, new))
+        commit = Commit(revision, time.monotonic(), *place, old, new)
+        self._commits.setdefault(commit.namespace, []).append(commit)
 
     def _post(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT)

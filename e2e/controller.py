@@ -6,19 +6,20 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from e2e.plane import Plane, User
-from e2e.plane.process import Process
+from e2e.warm import WarmProcess
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "canary"
 RELEASE = "demo"
+SOMEWHERE = "namespace-of-a-test"
 RIGHTS = {
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
@@ -41,13 +42,8 @@ class Installation:
 
 def install(plane: Plane, helm: Path, namespace: str, *, leader_elect: bool, everywhere: bool = False) -> Installation:
     """Gives the rights that the chart renders, for one namespace or for all; nothing of it is started."""
-    settings = f"leaderElection.enabled={str(leader_elect).lower()},crds.install=false"
-    if not everywhere:
-        settings += f",watchNamespaces={{{namespace}}}"
-    command: list[str | Path] = [helm, "template", RELEASE, CHART, "--namespace", namespace, "--set", settings]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    objects = [found for found in yaml.safe_load_all(done.stdout) if found]
+    rendered = _rendered(helm, leader_elect, everywhere).replace(SOMEWHERE, namespace)
+    objects = [found for found in yaml.safe_load_all(rendered) if found]
     for found in objects:
         if found["kind"] in RIGHTS:
             plane.api.json("POST", RIGHTS[found["kind"]].format(namespace=namespace), found)
@@ -57,14 +53,26 @@ def install(plane: Plane, helm: Path, namespace: str, *, leader_elect: bool, eve
     return Installation(user, plane.kubeconfig(user.name, namespace), (*given, "--listen=127.0.0.1:0"))
 
 
+@cache
+def _rendered(helm: Path, leader_elect: bool, everywhere: bool) -> str:
+    """The chart for the namespace `SOMEWHERE`: only the name differs from test to test."""
+    settings = f"leaderElection.enabled={str(leader_elect).lower()},crds.install=false"
+    if not everywhere:
+        settings += f",watchNamespaces={{{SOMEWHERE}}}"
+    command: list[str | Path] = [helm, "template", RELEASE, CHART, "--namespace", SOMEWHERE, "--set", settings]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 class ControllerProcess:
     """One process of `canary run`; started, stopped, killed and frozen any number of times."""
 
     def __init__(self, name: str, installation: Installation, log: Path) -> None:
-        command = [sys.executable, "-m", "canary", *installation.arguments, f"--kubeconfig={installation.kubeconfig}"]
+        arguments = [*installation.arguments, f"--kubeconfig={installation.kubeconfig}"]
         self.name = name
         self.log = log
-        self._process = Process(f"controller {name}", command, log, cwd=ROOT)
+        self._process = WarmProcess(f"controller {name}", arguments, log)
 
     @property
     def running(self) -> bool:

@@ -24,7 +24,7 @@ def alive(pids: Iterable[int | None]) -> list[int]:
 
 
 def more_than(load: LoadProcess, count: int) -> bool:
-    return len(load.requests) > count
+    return load.answered > count
 
 
 def within_chance(requests: Requests, weight: int) -> bool:
@@ -49,9 +49,9 @@ def test_a_change_of_weights_moves_the_traffic_and_loses_no_request(scene: Scene
     scene.split(0)
     load = scene.load(rate=150, seconds=60, poisson=1)
     for weight in (50, 100, 30, 0):
-        scene.until(lambda: len(load.requests) > 0, "first request")
+        scene.until(lambda: load.answered > 0, "first request")
         scene.split(weight)
-        mark = len(load.requests)
+        mark = load.answered
         scene.until(partial(more_than, load, mark + SENT // 2), "more requests")
     requests = load.stop()
     print(scene.weight_table())
@@ -88,13 +88,13 @@ def test_a_process_that_dies_is_started_again_while_the_others_answer(scene: Sce
     scene.open()
     scene.split(100)
     load = scene.load(rate=100, seconds=60)
-    scene.until(lambda: len(load.requests) >= 50, "requests")
+    scene.until(lambda: load.answered >= 50, "requests")
     (dead,) = scene.kill(NEW, count=1)
     scene.until(lambda: dead not in scene.stats(NEW).endpoints, "a proxy without the dead Pod")
     survived = max(request.finished for request in load.requests) + WORKERS_FOLLOW
     scene.until(lambda: scene.reachable(NEW) == 2, "the Pod's return")
-    mark = len(load.requests)
-    scene.until(lambda: len(load.requests) >= mark + 100, "requests after its return")
+    mark = load.answered
+    scene.until(lambda: load.answered >= mark + 100, "requests after its return")
     requests = load.stop()
     print(requests.table())
     assert scene.restarts(NEW) == 1

@@ -224,8 +224,9 @@ def assert_nothing_left(shop: ManagedShop) -> None:
 def test_kubectl_apply_in_each_phase_has_no_conflict_and_disturbs_nothing(
     gitops: ManagedShop, tmp_path: Path, options: str, replicas: int | None
 ) -> None:
-    git = Recipes(gitops, tmp_path)
     # So that each phase lasts long enough to be met.
+    gitops.settle = "2s"
+    git = Recipes(gitops, tmp_path)
     slow = '      annotations: {test-kubelet/ready-after: "1"}\n'
     git.edit("app/deployment.yaml", "    metadata:\n", f"    metadata:\n{slow}")
     if replicas is not None:

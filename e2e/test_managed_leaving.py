@@ -5,6 +5,7 @@ Traffic ends on the user's own Deployment, with the release that was promoted, a
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,10 @@ def promoting(mesh: ManagedScene) -> None:
 
 
 def rolled_back(mesh: ManagedScene) -> None:
-    """Nobody has called the release but those of the step: its Pods were never ready."""
-    mesh.behave("2", Behaviour(ready=False))
-    mesh.shop.onboard(**SHORT, progressDeadline="3s")
-    mesh.push("2")
-    mesh.shop.until_told("RolledBack", timeout=40)
+    """Somebody has rejected a release that works: if it got traffic again, nothing would stop it."""
+    progressing(mesh)
+    mesh.shop.annotate(abort="@1")
+    mesh.shop.until_told("RolledBack")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,11 @@ def test_a_canary_that_is_deleted_loses_no_request(mesh: ManagedScene, phase: An
     mesh.measure()
     with mesh.calling() as load:
         phase(mesh)
+        # A rejected release gets nothing from here on, another one until its weight is taken.
+        mark = time.monotonic()
         mesh.shop.leave(cascade)
-        mark = max(request.finished for request in load.requests)
+        if phase is not rolled_back:
+            mark = time.monotonic()
         requests = mesh.no_request_failed(load)
     assert {request.version for request in requests if request.due > mark} == {"1"}
     assert_gone(mesh.shop)
@@ -82,12 +85,12 @@ def test_a_canary_that_is_deleted_while_no_controller_runs_goes_when_one_comes(m
     mesh.open_managed()
     mesh.measure()
     with mesh.calling() as load:
-        idle(mesh)
+        progressing(mesh)
         (controller,) = mesh.shop.controllers
         controller.kill()
         mesh.shop.delete(CANARIES, NAME)
         mesh.more_requests(load)
-        assert mesh.shop.selector() == STABLE_LABELS
+        assert (mesh.shop.selector(), mesh.shop.weight()) == (STABLE_LABELS, 20)
         controller.start()
         mesh.shop.until_gone()
         mesh.no_request_failed(load)

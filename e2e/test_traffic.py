@@ -14,13 +14,13 @@ def test_a_good_release_reaches_everybody_and_no_request_is_lost(scene: Scene) -
     scene.open()
     scene.measure()
     load = scene.load(rate=100, seconds=120, poisson=5)
-    scene.until(lambda: len(load.requests) > 0, "first request")
+    scene.until(lambda: load.answered > 0, "first request")
     scene.shop.start()
     scene.shop.roll_out(**THREE)
     scene.shop.until_told("Promoted", timeout=60)
     scene.until(lambda: scene.canary_weights() == {NEW: 100}, "weight 100 at the proxy")
-    mark = len(load.requests)
-    scene.until(lambda: len(load.requests) >= mark + 100, "requests after the promotion")
+    mark = load.answered
+    scene.until(lambda: load.answered >= mark + 100, "requests after the promotion")
     requests = load.stop()
     print(f"\n{scene.weight_table()}\n{requests.table()}")
     assert scene.shop.raised() == [0, 20, 60, 100]
@@ -37,12 +37,12 @@ def test_half_of_all_requests_failing_takes_the_release_back(scene: Scene) -> No
     scene.behave(NEW, Behaviour(errors=0.5))
     scene.measure()
     load = scene.load(rate=100, seconds=120, poisson=6)
-    scene.until(lambda: len(load.requests) > 0, "first request")
+    scene.until(lambda: load.answered > 0, "first request")
     scene.shop.start()
     scene.shop.roll_out(**THREE)
     scene.shop.until_told("RolledBack", timeout=60)
-    mark = len(load.requests)
-    scene.until(lambda: len(load.requests) >= mark + 100, "requests after the rollback")
+    mark = load.answered
+    scene.until(lambda: load.answered >= mark + 100, "requests after the rollback")
     requests = load.stop()
     print(f"\n{scene.weight_table()}\n{requests.table()}")
     print(f"first bad answer to weight 0: {scene.seconds_to_nothing(requests):.2f} s")
@@ -58,7 +58,7 @@ def test_a_good_release_by_prometheus_loses_no_request(scene: Scene) -> None:
     scene.open()
     with scene.prometheus() as prometheus:
         load = scene.load(rate=100, seconds=240, poisson=7)
-        scene.until(lambda: len(load.requests) > 0, "first request")
+        scene.until(lambda: load.answered > 0, "first request")
         scene.start(prometheus)
         scene.shop.roll_out(**THREE, analysis=BY_PROMETHEUS)
         scene.shop.until_told("Promoted", timeout=120)
@@ -76,7 +76,7 @@ def test_half_of_all_requests_failing_is_seen_by_prometheus(scene: Scene) -> Non
     scene.behave(NEW, Behaviour(errors=0.5))
     with scene.prometheus() as prometheus:
         load = scene.load(rate=100, seconds=240, poisson=8)
-        scene.until(lambda: len(load.requests) > 0, "first request")
+        scene.until(lambda: load.answered > 0, "first request")
         scene.start(prometheus)
         metrics = [{"name": "success-rate", "min": "99", "rollbackAt": "70"}]
         scene.shop.roll_out(**THREE, analysis={**BY_PROMETHEUS, "metrics": metrics})

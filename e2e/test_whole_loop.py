@@ -39,7 +39,7 @@ def served(
 
 def test_a_good_release_goes_the_whole_way_and_loses_no_request(scene: Scene, served: InstalledServer) -> None:
     load = scene.load(rate=100, seconds=240, poisson=31)
-    scene.until(lambda: len(load.requests) > 0, "first request")
+    scene.until(lambda: load.answered > 0, "first request")
     scene.shop.start()
     scene.shop.roll_out(**THREE, analysis=BY_SMI)
     scene.shop.until_told("Promoted", timeout=120)
@@ -53,7 +53,7 @@ def test_a_good_release_goes_the_whole_way_and_loses_no_request(scene: Scene, se
 def test_a_bad_release_is_taken_back(scene: Scene, served: InstalledServer) -> None:
     scene.behave(NEW, Behaviour(errors=0.5))
     load = scene.load(rate=100, seconds=240, poisson=32)
-    scene.until(lambda: len(load.requests) > 0, "first request")
+    scene.until(lambda: load.answered > 0, "first request")
     scene.shop.start()
     scene.shop.roll_out(**THREE, analysis=BY_SMI)
     scene.shop.until_told("RolledBack", timeout=120)

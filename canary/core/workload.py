@@ -80,6 +80,18 @@ class Root(msgspec.Struct, frozen=True):
     claimed: bool = False
 
 
+class Scaler(msgspec.Struct, frozen=True):
+    """KEDA's ScaledObject of the user's Deployment. KEDA starts pods from zero, so that it is paused between rollouts.
+
+    `paused` says that we hold it, `theirs` that somebody else does: then it is left alone. `stamp` is the number of the
+    state under which we wrote it last.
+    """
+
+    paused: bool = False
+    theirs: bool = False
+    stamp: int = 0
+
+
 class Workload(msgspec.Struct, frozen=True):
     """Everything behind a Canary in managed mode; a part that is `None` does not exist.
 
@@ -93,6 +105,7 @@ class Workload(msgspec.Struct, frozen=True):
     known: bool = True
     candidate: Candidate | None = None
     stable: Copy | None = None
+    scaler: Scaler | None = None
     root: Root = Root()
     backend: Selects = Selects.OTHER
     backend_stamp: int = 0

@@ -15,6 +15,7 @@ from canary.workload.selectors import selects
 
 JSON = dict[str, Any]
 
+PAUSED = "autoscaling.keda.sh/paused"
 PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
 # KEDA makes an autoscaler `keda-hpa-<name>` for each ScaledObject and labels it with the names.
 # Source: KEDA, package controllers/keda, getDefaultHpaName.
@@ -102,18 +103,24 @@ def stable_scaled_object(
     }
 
 
-def paused(scaled: Mapping[str, Any], replicas: int | None) -> JSON:
-    """A copy of a ScaledObject that holds its target at `replicas`; one that scales again for `None`.
+def paused_by(scaled: Mapping[str, Any], manager: str) -> tuple[bool, bool]:
+    """Whether `manager` holds a ScaledObject at a number of replicas, and whether somebody else pauses it.
 
-    Source: KEDA, Scaling Deployments, "Pausing autoscaling".
+    Sources: KEDA, Scaling Deployments, "Pausing autoscaling"; Kubernetes, "Server-Side Apply", field management.
     """
-    result = copy.deepcopy(dict(scaled))
-    annotations = {**(result["metadata"].get("annotations") or {})}
-    annotations.pop(PAUSED_REPLICAS, None)
-    if replicas is not None:
-        annotations[PAUSED_REPLICAS] = str(replicas)
-    result["metadata"]["annotations"] = annotations
-    return result
+    metadata = scaled["metadata"]
+    annotations = metadata.get("annotations") or {}
+    ours = PAUSED_REPLICAS in annotations and any(
+        entry.get("manager") == manager and f"f:{PAUSED_REPLICAS}" in _owned_annotations(entry)
+        for entry in metadata.get("managedFields") or ()
+    )
+    paused = PAUSED_REPLICAS in annotations or annotations.get(PAUSED, "false") != "false"
+    return ours, paused and not ours
+
+
+def _owned_annotations(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    owned: Mapping[str, Any] = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+    return owned
 
 
 def stable_budget(

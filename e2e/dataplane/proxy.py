@@ -107,6 +107,11 @@ class LoadProcess:
         return requests.read(self._file)
 
     @property
+    def answered(self) -> int:
+        """How many have their outcome so far; cheaper than looking at each."""
+        return self._file.read_bytes().count(b"\n") if self._file.exists() else 0
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid
 

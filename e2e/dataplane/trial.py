@@ -39,8 +39,8 @@ class Trial:
     def more_requests(self, count: int = 100) -> None:
         """Waits until so many more requests have had their outcome."""
         assert self.load is not None
-        mark, load = len(self.load.requests), self.load
-        self.scene.until(lambda: len(load.requests) >= mark + count, "requests")
+        mark, load = self.load.answered, self.load
+        self.scene.until(lambda: load.answered >= mark + count, "requests")
 
     def end(self, phase: str, timeout: float = 120.0) -> Requests:
         """Waits for the phase in the status, ends the load, and prints the numbers; every request of the load."""
@@ -60,7 +60,7 @@ def trial(scene: Scene, *, seed: int = 1, requests: bool = True, **spec: Any) ->
     with scene.prometheus() as prometheus:
         load = scene.load(rate=RATE, seconds=LIMIT, poisson=seed) if requests else None
         if load is not None:
-            scene.until(lambda: len(load.requests) > 0, "first request")
+            scene.until(lambda: load.answered > 0, "first request")
         controller = scene.start(prometheus)
         scene.shop.roll_out(**spec, analysis=analysis)
         yield Trial(scene, prometheus, controller, load)

@@ -39,15 +39,15 @@ NOTHING = "(nothing)"
 
 def until_more(scene: Scene, load: LoadProcess, count: int, what: str) -> None:
     """Waits until so many more requests have had their outcome."""
-    mark = len(load.requests)
-    scene.until(lambda: len(load.requests) >= mark + count, what)
+    mark = load.answered
+    scene.until(lambda: load.answered >= mark + count, what)
 
 
 def opened(scene: Scene, seed: int) -> LoadProcess:
     """The application with its sidecars, under 100 requests a second."""
     scene.open(sidecars=True)
     load = scene.load(rate=100, seconds=120, poisson=seed)
-    scene.until(lambda: len(load.requests) > 0, "first request")
+    scene.until(lambda: load.answered > 0, "first request")
     return load
 
 

@@ -22,7 +22,7 @@ from e2e.shop import NAME
 ROOT = Path(__file__).parents[2]
 RECIPES = Path("gitops/recipes")
 PAGE = ROOT / "docs" / "gitops-managed.md"
-QUICK = "  traffic: {settle: 1s}\n  analysis: {interval: 1s, warmup: 0s}\n"
+QUICK = "  traffic: {{settle: {settle}}}\n  analysis: {{interval: 1s, warmup: 0s}}\n"
 """The end of a Canary's spec."""
 TIMEOUT = 60.0
 
@@ -118,7 +118,8 @@ class Recipes:
         text = self._renamed(text)
         text = re.sub(r"(namespace:? )shop\b", rf"\g<1>{self._shop.namespace}", text)
         text = re.sub(r"(hold: )\d+m", rf"\g<1>{self._hold}", text)
-        return text + QUICK if re.search(r"^kind: Canary$", text, re.MULTILINE) else text
+        end = QUICK.format(settle=self._shop.settle)
+        return text + end if re.search(r"^kind: Canary$", text, re.MULTILINE) else text
 
     def _renamed(self, text: str) -> str:
         return text.replace("podinfo", NAME)

@@ -12,7 +12,7 @@ from e2e.dataplane.pods import RUN
 from e2e.dataplane.proxy import LoadProcess
 from e2e.dataplane.requests import Requests
 from e2e.dataplane.routes import Weights, cluster_name
-from e2e.dataplane.scene import APPLICATION, Scene
+from e2e.dataplane.scene import APPLICATION, WORKERS_FOLLOW, Scene
 from e2e.managed import manifests
 from e2e.managed.manifests import CANARY, JSON, STABLE
 from e2e.managed.shop import ManagedShop
@@ -31,6 +31,7 @@ class ManagedScene(Scene):
 
     def __init__(self, shop: ManagedShop, envoy: Path, directory: Path) -> None:
         super().__init__(shop, envoy, directory)
+        shop.settle = "1s"
         workloads = {cluster_name(shop.namespace, CANARY): NAME, cluster_name(shop.namespace, STABLE): STABLE}
         self._feed = Feed(self.proxy.admin, shop.smi, shop.namespace, workloads)
 
@@ -81,13 +82,13 @@ class ManagedScene(Scene):
     def calling(self, seed: int = 1) -> Iterator[LoadProcess]:
         """Callers of the root while the block runs."""
         load = self.load(rate=RATE, seconds=LIMIT, poisson=seed)
-        self.until(lambda: len(load.requests) > 0, "first request")
+        self.until(lambda: load.answered > 0, "first request")
         yield load
 
     def more_requests(self, load: LoadProcess, count: int = 100) -> None:
         """Waits until so many more requests have had their outcome."""
-        mark = len(load.requests)
-        self.until(lambda: len(load.requests) >= mark + count, "more requests")
+        mark = load.answered
+        self.until(lambda: load.answered >= mark + count, "more requests")
 
     def no_request_failed(self, load: LoadProcess, *, seen: int = 100) -> Requests:
         """Ends the load after some more requests; every one of them was answered, and well."""
@@ -96,6 +97,18 @@ class ManagedScene(Scene):
         print(f"\n{self.weight_table()}\n{requests.table()}")
         assert not len(requests.bad()), f"{len(requests.bad())} of {len(requests)} failed:\n{requests.table()}"
         return requests
+
+    def exposed(self) -> list[tuple[float, float]]:
+        """From when to when the proxy may have sent requests to the canary, by the monotonic clock."""
+        found, since = [], None
+        for shift in self.canary_shifts():
+            asked, used = self.canary_share(shift.asked), shift.used_at
+            if asked and since is None:
+                since = shift.written_at
+            elif not asked and since is not None and used is not None:
+                found.append((since, used + WORKERS_FOLLOW))
+                since = None
+        return found if since is None else [*found, (since, float("inf"))]
 
     def canary_weights(self) -> Weights:
         names = {cluster_name(self.shop.namespace, name): name for name in (STABLE, CANARY)}

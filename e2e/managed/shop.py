@@ -35,6 +35,8 @@ GITOPS = "gitops"
 class ManagedShop(Shop):
     """The Deployment `web`, its Services, and the Canary `web`; `weight` is that of `web-canary`."""
 
+    settle = "0s"
+    """How long the proxies of its callers may take to follow: nobody calls Pods that only the kubelet knows of."""
     loses_pods = False
     """Whether the test takes Pods of a side away by itself, so that the side may be without any."""
     manager = GITOPS
@@ -68,7 +70,7 @@ class ManagedShop(Shop):
 
     def manage(self, **spec: Any) -> None:
         """Creates the Canary; `spec` replaces fields of `manifests.canary`."""
-        self.create(CANARIES, manifests.canary(**spec))
+        self.create(CANARIES, manifests.canary(**{"traffic": {"settle": self.settle}, **spec}))
 
     def push(self, version: str, **options: Any) -> None:
         """The user's next image."""

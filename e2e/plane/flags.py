@@ -103,4 +103,7 @@ def kube_controller_manager(kubeconfig: Path, files: Files, without: Collection[
         f"--service-account-private-key-file={files.service_account_key}",
         f"--controllers={','.join(controllers)}",
         "--horizontal-pod-autoscaler-sync-period=1s",
+        # By default 20 requests a second: tests would wait for that, and for nothing that they are about.
+        "--kube-api-qps=500",
+        "--kube-api-burst=1000",
     ]

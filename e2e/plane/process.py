@@ -40,10 +40,12 @@ class Process:
         return self._child is not None and self._child.poll() is None
 
     def start(self) -> None:
-        if self.running:
-            return
+        if not self.running:
+            self._child = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            self._child = subprocess.Popen(
+            return subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=log,

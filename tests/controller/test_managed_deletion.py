@@ -13,8 +13,6 @@ from tests.controller.conftest import QUICK
 
 APP = App()
 
-PHASES = ("Idle", "Progressing", "Promoting", "RollingBack", "Promoted", "RolledBack")
-
 
 async def _bring(sim, phase):
     await sim.onboarded()
@@ -22,20 +20,6 @@ async def _bring(sim, phase):
         return
     await sim.release(Release("2", errors=30 if phase.startswith("Roll") else 0))
     await (sim.weight(20) if phase == "Progressing" else sim.reach(phase))
-
-
-@pytest.mark.parametrize("cascade", ["Foreground", "Background", "Orphan"])
-@pytest.mark.parametrize("phase", PHASES)
-async def test_what_was_promoted_serves_from_the_users_deployment(managed, phase, cascade):
-    async with managed() as sim:
-        await _bring(sim, phase)
-        await sim.delete_canary(cascade)
-        await sim.gone()
-        assert sim.ours() == []
-        assert sim.object("deployments", "podinfo-stable") is None
-        assert sim.selector() == "podinfo"
-        assert sim.image() == ("2" if phase == "Promoted" else "1")
-        assert sim.deployment()["status"]["readyReplicas"] == 3
 
 
 async def test_at_every_moment_the_root_has_ready_endpoints(managed):
@@ -52,18 +36,6 @@ async def test_at_every_moment_the_root_has_ready_endpoints(managed):
 
 def _ready(piece):
     return sum(1 for endpoint in piece.get("endpoints") or () if endpoint["conditions"].get("ready"))
-
-
-@pytest.mark.parametrize("phase", ["Idle", "Progressing", "Promoted"])
-async def test_a_stripped_finalizer_leaves_what_serves_serving(managed, phase):
-    async with managed() as sim:
-        await _bring(sim, phase)
-        await sim.strip_finalizers()
-        await sim.delete_canary()
-        await sim.gone(30.0)
-        await sim.sleep(60.0)
-        assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
-        assert sim.selector() == "podinfo-stable"
 
 
 async def test_a_finalizer_that_somebody_takes_off_comes_back(managed):
@@ -90,18 +62,6 @@ async def test_a_canary_that_is_made_anew_finds_its_parts(managed, phase):
         await sim.delete_canary()
         await sim.gone()
         assert (sim.ours(), sim.object("deployments", "podinfo-stable")) == ([], None)
-
-
-async def test_without_the_target_stable_is_left_serving_without_our_marks(managed):
-    async with managed() as sim:
-        await sim.onboarded()
-        await sim.cluster.client.delete(DEPLOYMENTS, "podinfo", "shop")
-        await sim.sleep(5.0)
-        await sim.delete_canary()
-        await sim.gone()
-        assert sim.ours() == []
-        assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
-        assert sim.selector() == "podinfo-stable"
 
 
 @pytest.mark.parametrize(

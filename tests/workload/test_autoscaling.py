@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.workload.autoscaling import (
+    PAUSED,
     PAUSED_REPLICAS,
     autoscaler_of,
-    paused,
+    paused_by,
     stable_autoscaler,
     stable_budget,
     stable_scaled_object,
@@ -152,13 +153,32 @@ def test_the_name_of_a_copied_scaled_object_fits_into_kedas_labels():
 
 
 def test_a_pause_is_not_copied():
-    assert PAUSED_REPLICAS not in scaled(paused(scaled_object(), 0))["metadata"]["annotations"]
+    assert PAUSED_REPLICAS not in scaled(held(PAUSED_REPLICAS, "0"))["metadata"]["annotations"]
 
 
-def test_a_pause_holds_the_target_at_a_size_and_ends():
-    held = paused(scaled_object(), 0)
-    assert held["metadata"]["annotations"] == {PAUSED_REPLICAS: "0"}
-    assert paused(held, None)["metadata"]["annotations"] == {}
+def held(key, value, *managers):
+    """A ScaledObject with an annotation that these managers own."""
+    found = scaled_object()
+    fields = {"f:metadata": {"f:annotations": {f"f:{key}": {}}}}
+    owners = [{"manager": manager, "operation": "Apply", "fieldsV1": fields} for manager in managers]
+    found["metadata"] |= {"annotations": {key: value}, "managedFields": owners}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scaled_by_keda", "found"),
+    [
+        (scaled_object(), (False, False)),
+        (held(PAUSED_REPLICAS, "0", "us"), (True, False)),
+        (held(PAUSED_REPLICAS, "0", "us", "them"), (True, False)),
+        (held(PAUSED_REPLICAS, "4", "them"), (False, True)),
+        (held(PAUSED_REPLICAS, "4"), (False, True)),
+        (held(PAUSED, "true", "them"), (False, True)),
+        (held(PAUSED, "false", "them"), (False, False)),
+    ],
+)
+def test_a_pause_is_ours_or_somebody_elses_by_the_managed_fields(scaled_by_keda, found):
+    assert paused_by(scaled_by_keda, "us") == found
 
 
 # PodDisruptionBudget.
@@ -190,7 +210,7 @@ def test_inputs_stay_as_they_are():
     advanced = {"horizontalPodAutoscalerConfig": {"name": "x"}}
     originals = (hpa(), scaled_object(advanced=advanced, idleReplicaCount=0), budget())
     before = copy.deepcopy(originals)
-    found = [copied(originals[0]), scaled(originals[1], floor=2), guarded(originals[2]), paused(originals[1], 1)]
+    found = [copied(originals[0]), scaled(originals[1], floor=2), guarded(originals[2])]
     found[0]["spec"]["metrics"].clear()
     found[2]["spec"]["selector"]["matchLabels"].clear()
     assert originals == before

@@ -32,7 +32,16 @@ from canary.core.actions.action import Action, Deed
 from canary.core.workload import Selects
 from canary.kube.client import Client
 from canary.kube.errors import AlreadyExists, NotFound
-from canary.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SECRETS, SERVICES, Resource
+from canary.kube.resources import (
+    CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    DEPLOYMENTS,
+    SCALED_OBJECTS,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
+from canary.workload.autoscaling import PAUSED_REPLICAS
 from canary.workload.claims import REPLICAS, SELECTOR, noted
 from canary.workload.ownership import unmarked
 from canary.workload.services import pointed_root, root_service, side_selectors
@@ -173,6 +182,17 @@ class Deeds:
         operations = [{"op": "replace", "path": "/spec/template", "value": pin.template}]
         return await self._edit_deployment(subject, seen, _stamped(subject, action), operations)
 
+    async def _hold_scaler(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
+        """Of the user's ScaledObject we own the pause and our own annotation; a resume no longer lists the first."""
+        seen = view.scaled
+        if seen is None or not await guard():
+            return False
+        pause = {PAUSED_REPLICAS: str(action.replicas)} if action.deed is Deed.PAUSE_SCALER else {}
+        metadata = {"name": seen["metadata"]["name"], "annotations": pause | _stamped(subject, action)}
+        body = {"apiVersion": SCALED_OBJECTS.api_version, "kind": SCALED_OBJECTS.kind, "metadata": metadata}
+        await self._writer.apply(SCALED_OBJECTS, subject.key[0], body, seen)
+        return True
+
     async def _create_root(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         if view.target is None or view.label is None:
             return False
@@ -269,6 +289,8 @@ _DEEDS = {
     Deed.STAMP_STABLE: Deeds._stamp_stable,
     Deed.SCALE_CANDIDATE: Deeds._scale_candidate,
     Deed.RESTORE_CANDIDATE: Deeds._restore_candidate,
+    Deed.PAUSE_SCALER: Deeds._hold_scaler,
+    Deed.RESUME_SCALER: Deeds._hold_scaler,
     Deed.CREATE_ROOT: Deeds._create_root,
     Deed.POINT_ROOT: Deeds._point_root,
     Deed.STAMP_ROOT: Deeds._stamp_root,

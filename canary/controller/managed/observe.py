@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canary.api.names import ACKNOWLEDGE_ANNOTATION
+from canary.api.names import ACKNOWLEDGE_ANNOTATION, CONTROLLER_MANAGER
 from canary.controller.managed.candidate import NOTHING, Config, asked, config_of, revision, stamp_of
 from canary.controller.managed.copies import copy_view
 from canary.controller.managed.inputs import Inputs, Unproven
 from canary.controller.managed.parts import Part, Seen, gaps, leftovers, name_taken
 from canary.controller.managed.roots import as_target, root_view, selected
-from canary.core.workload import Candidate, Copy, Workload
+from canary.core.workload import Candidate, Copy, Scaler, Workload
 from canary.kube.resources import (
     AUTOSCALERS,
     CONFIG_MAPS,
@@ -21,7 +21,7 @@ from canary.kube.resources import (
     SCALED_OBJECTS,
     SECRETS,
 )
-from canary.workload.autoscaling import autoscaler_of
+from canary.workload.autoscaling import autoscaler_of, paused_by
 from canary.workload.claims import REPLICAS, applier, managed_fields, without_ours
 from canary.workload.conflicts import selector_conflicts, unacknowledged
 from canary.workload.failures import deployment_trouble
@@ -49,6 +49,8 @@ class View:
     """The target, or, when it is gone, what the stable copy tells of it."""
     stable: JSON | None = None
     root: JSON | None = None
+    scaled: JSON | None = None
+    """KEDA's ScaledObject of the target."""
     pins: Mapping[str, Pin] = field(default_factory=dict)
     config: Config = NOTHING
     parts: tuple[Part, ...] = ()
@@ -95,10 +97,12 @@ def _whole(given: Inputs, name: str, target: JSON | None, stable: JSON | None, r
     copy, drift = copy_view(given, stable, pins, label)
     problem = problem or _changed(given, stable, copy)
     backend = given.services.get(f"{given.spec.service.name}{STABLE_SUFFIX}")
+    scaled = autoscaler_of(given.objects[SCALED_OBJECTS].values(), model) if model is not None else None
     workload = Workload(
         target=name,
         candidate=candidate,
         stable=copy,
+        scaler=_scaler(given, scaled),
         root=root_view(given, root, model, label),
         backend=selected(backend, model, label),
         backend_stamp=stamp_of(backend, given.mark.uid) if backend is not None else 0,
@@ -109,7 +113,7 @@ def _whole(given: Inputs, name: str, target: JSON | None, stable: JSON | None, r
         terminating=given.terminating,
     )
     named = _names(target, candidate) | _names(stable, copy)
-    return View(workload, label, target, model, stable, root, pins, config, parts, named, (*alias, *drift))
+    return View(workload, label, target, model, stable, root, scaled, pins, config, parts, named, (*alias, *drift))
 
 
 def _pins(given: Inputs) -> dict[str, Pin]:
@@ -194,6 +198,13 @@ def _candidate(
         trouble=given.trouble.get(name, "") or deployment_trouble(target),
     )
     return candidate, unproven
+
+
+def _scaler(given: Inputs, scaled: JSON | None) -> Scaler | None:
+    if scaled is None:
+        return None
+    ours, theirs = paused_by(scaled, CONTROLLER_MANAGER)
+    return Scaler(ours, theirs, stamp_of(scaled, given.mark.uid))
 
 
 def _minimum(scaler: JSON | None, keda: JSON | None) -> int | None:

@@ -7,6 +7,7 @@ only then what served before ends. Nothing moves traffic to a template that was 
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
+from canary.core.actions.scalers import resume
 from canary.core.actions.upkeep import yields
 from canary.core.memory import Memory, left, trusted_state
 from canary.core.observed import Now, Observed, Ownership, Side
@@ -30,6 +31,8 @@ def due_leaving(observed: Observed, memory: Memory, now: Now) -> tuple[Action, .
         # First the traffic, and the word that stops whoever is late. Traffic may be waiting for stable to be restored.
         restored = restore_stable(state, w) if state is not None and state.reason and state.running else ()
         return restored or _relieve(observed, state, w, now)
+    if resumed := resume(w, state.entered if ours and state is not None else 0, state.seq if state is not None else 0):
+        return tuple(resumed)
     if observed.depends_on_stable:
         return restore_stable(state, w) or _hand_over(observed, state, w, now)
     if ours and state is not None:
@@ -57,7 +60,7 @@ def _stamps(w: Workload, state: State) -> tuple[Action, ...]:
         found.append(Action(Deed.POINT_BACKEND, to=Selects.CANDIDATE, stamp=stamp))
     if w.candidate is not None and w.candidate.stamp < since:
         found.append(Action(Deed.SCALE_CANDIDATE, replicas=w.candidate.replicas, stamp=stamp))
-    return tuple(found)
+    return (*found, *resume(w, since, stamp))
 
 
 def restore_stable(state: State | None, w: Workload) -> tuple[Action, ...]:

@@ -7,6 +7,7 @@ not be found here in the next.
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
+from canary.core.actions.scalers import pause, resume
 from canary.core.phases import Phase
 from canary.core.scale import leading_weight, replicas_for
 from canary.core.situation import Situation
@@ -106,15 +107,24 @@ def due_for_candidate(s: Situation, w: Workload) -> list[Action]:
     candidate = w.candidate
     if candidate is None:
         return []
+    if not s.state.running and candidate.replicas <= w.least and (paused := pause(w, candidate.replicas, s.state.seq)):
+        return paused
     wanted = wanted_replicas(s, w, candidate)
     if wanted is None:
         return []
+    if s.state.running and (resumed := _resume(s, w)):
+        return resumed
     if wanted < candidate.replicas and not unused(s, w):
         wanted = candidate.replicas
     stale = s.state.phase is Phase.PROGRESSING and s.state.weight == 0 and candidate.stamp < _needed_stamp(s)
     if candidate.replicas == wanted and not stale:
         return []
     return [Action(Deed.SCALE_CANDIDATE, replicas=wanted, stamp=s.state.seq)]
+
+
+def _resume(s: Situation, w: Workload) -> list[Action]:
+    """Without weight the object is also stamped; with weight it was, before the raise."""
+    return resume(w, 0 if s.state.weight else s.state.entered, s.state.seq)
 
 
 def _needed_stamp(s: Situation) -> int:

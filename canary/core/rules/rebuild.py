@@ -7,9 +7,12 @@ from canary.core.commands import command_id
 from canary.core.decision import Act, Change, Decision, Direction, Outlook
 from canary.core.memory import Memory
 from canary.core.observed import Now, Observed, Ownership
-from canary.core.phases import Phase, Trigger, move
+from canary.core.phases import RUNNING, Phase, Trigger, move
 from canary.core.situation import expected_backends
 from canary.core.state import Said, State
+
+CUT_OFF = RUNNING | {Phase.ROLLING_BACK}
+"""Phases that are left only when every object that they permit writes of was written once more."""
 
 
 def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
@@ -34,6 +37,7 @@ def rebuild(observed: Observed, memory: Memory, now: Now) -> Decision:
     if split is None and (not observed.side(serving).exists or observed.root_problem):
         return _patiently(_waiting(observed, serving), plan.deadline, memory, now)
     record = observed.record
+    began_before = began_before or _cut_off(observed)
     trigger = _trigger(observed, began_before=began_before)
     seq = max(record.seq, memory.seen_seq, split.state.seq if split and split.state else 0)
     state = State(
@@ -113,6 +117,13 @@ def _promoted(observed: Observed, serving: str) -> str:
         return observed.record.promoted
     stable = observed.workload.stable if observed.workload is not None else None
     return stable.revision if stable is not None else observed.side(serving).revision
+
+
+def _cut_off(observed: Observed) -> bool:
+    """Managed mode: an earlier Canary of this name went in the middle of a rollout, as one does whose finalizer is
+    stripped. What was prepared under its state must become impossible before anything else is permitted."""
+    before = observed.split.state if observed.split is not None else None
+    return observed.workload is not None and before is not None and before.phase in CUT_OFF
 
 
 def _trigger(observed: Observed, *, began_before: bool) -> Trigger:

@@ -82,6 +82,18 @@ class ModelledMesh:
             self._reading(plural, key, tally, end, seconds) for key, tally in sorted(tallies.items()) if tally.requests
         ]
 
+    def versions(self, namespace: str, root: str, seconds: float) -> dict[str, tuple[float, float]]:
+        """Requests to a root in the last `seconds` by the version that was asked, and how many failed.
+
+        The version is `""` where nobody could be asked.
+        """
+        end = self._clock.monotonic()
+        found: dict[str, tuple[float, float]] = {}
+        for flow, good, bad in self._requests(self._timelines[namespace, root], end - seconds, end):
+            asked, failed = found.get(flow.behaviour.version, (0.0, 0.0))
+            found[flow.behaviour.version] = asked + good + bad, failed + bad
+        return found
+
     def _count(
         self, timeline: Timeline, start: float, end: float, plural: str, into: dict[tuple[str, str], _Tally]
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from canary.api.names import GROUP
 from canary.sandbox.oracle.log import Broken, Write
 from canary.sandbox.oracle.workload import Workload
+from canary.workload.autoscaling import PAUSED_REPLICAS
 
 JSON = dict[str, Any]
 COPIES = frozenset({
@@ -32,6 +33,10 @@ def judge_marks(w: Workload, write: Write) -> Broken:
     if (write.plural, write.name) == ("services", w.root) and write.old is not None and not w.owned(write.old):
         if write.new is None or not _ours(changed, {"spec.selector"}):
             yield "S17", f"{words}, the root Service: {sorted(changed)}"
+        return
+    if write.plural == "scaledobjects" and write.old is not None and write.new is not None and not w.owned(write.old):
+        if not _ours(changed, {f"annotations.{PAUSED_REPLICAS}"}):
+            yield "S17", f"{words}, the user's: {sorted(changed)}"
         return
     if write.old is not None and not (w.owned(write.old) or w.left(write.old)):
         yield "S17", f"{words}, which is not of this Canary"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from canary.core.phases import Phase
-from canary.sandbox.oracle.log import FASTEST, FRESH, Broken, Write
+from canary.sandbox.oracle.log import FASTEST, FRESH, Broken, Write, annotations_of
 from canary.sandbox.oracle.workload import Moment, Workload, replicas_of
+from canary.workload.autoscaling import PAUSED_REPLICAS
 
 CLOSED = frozenset({Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK})
 LOWERING = CLOSED | {Phase.INITIALIZING, Phase.ROLLING_BACK, Phase.PROGRESSING}
@@ -16,6 +17,8 @@ RAISING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})
 
 def judge_scale(w: Workload, write: Write) -> Broken:
     """A write of a Deployment's replicas by a controller."""
+    if write.plural == "scaledobjects":
+        yield from _pause(w, write)
     if write.plural != "deployments" or write.old is None:
         return
     before, after = replicas_of(write.old), replicas_of(write.new)
@@ -23,6 +26,19 @@ def judge_scale(w: Workload, write: Write) -> Broken:
         yield from _candidate(w, write, before, after)
     elif write.name == w.stable and write.new is not None and after < before:
         yield from _stable(w, before, after)
+
+
+def _pause(w: Workload, write: Write) -> Broken:
+    """KEDA takes the target's pods away: so it may not be told to under any state that gives them traffic."""
+    if write.new is None or PAUSED_REPLICAS not in annotations_of(write.new):
+        return
+    if PAUSED_REPLICAS in annotations_of(write.old):
+        return
+    if w.now.share:
+        yield "S11", f"{write.name} is paused while the target has {w.now.share}%"
+    moments = w.since(("scaledobjects", write.name))
+    if not any(_permits_lowering(moment) and moment.phase not in RAISING for moment in moments):
+        yield "S25", f"{write.name} is paused in {moments[-1].phase or 'no phase'}"
 
 
 def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
