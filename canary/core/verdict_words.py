@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import log10
 
 from canary.api.duration import format_duration
 from canary.core.comparison import Question
@@ -72,9 +73,9 @@ def reach(plan: Plan, question: Question, evidence: Evidence) -> str:
         return ""
     windows = max(round(_SOON / plan.interval), question.test.fewest)
     patience = format_duration(windows * plan.interval)
-    usual = evidence.stable.rate if question.compares else question.limit.bad_share
+    usual = _rough(evidence.stable.rate) if question.compares else question.limit.bad_share
     canary, stable = (_rough(side.requests / evidence.windows) for side in (evidence.canary, evidence.stable))
-    found = _detectable(question.test, canary, stable, _rough(usual), windows)
+    found = _detectable(question.test, canary, stable, usual, windows)
     if found is None:
         return f"at this traffic nothing shows within {patience}"
     fold = f"a {found / usual:.2g}-fold rise (to {_percent(found)})" if usual else f"a rise to {_percent(found)}"
@@ -87,8 +88,8 @@ def _detectable(test: Test, canary: float, stable: float, rate: float, windows: 
 
 
 def _rough(value: float) -> float:
-    """With two digits: more would be worked out anew in each window, and nobody reads them."""
-    return float(f"{value:.1e}")
+    """One of twelve values in each power of ten: closer ones would be worked out anew in each window for nobody."""
+    return 10.0 ** (round(12.0 * log10(value)) / 12.0) if value > 0.0 else 0.0
 
 
 def _odds(value: float) -> str:
