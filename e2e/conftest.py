@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 
@@ -38,6 +39,7 @@ DROPPED = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableEx
 DROPPED_LATER = "ignore:Exception ignored in. <function _SelectorTransport:pytest.PytestUnraisableExceptionWarning"
 
 
+Stage = tuple[Plane, CommitLog, SmiEndpoint, Path, str]
 FAILED = pytest.StashKey[bool]()
 CONTROLLERS = pytest.StashKey[Shop]()
 SCENE = pytest.StashKey[Scene]()
@@ -158,16 +160,17 @@ def envoy() -> Path:
 
 
 @pytest.fixture
-def shop(
-    canaries: Plane,
-    commits: CommitLog,
-    smi: SmiEndpoint,
-    helms: dict[str, Path],
-    namespace: str,
-    request: pytest.FixtureRequest,
-) -> Iterator[Shop]:
-    """An application that has yet to be opened. What its controllers have done is judged when the test has passed."""
-    shop = Shop(canaries, commits, smi, next(iter(helms.values())), namespace)
+def stage(canaries: Plane, commits: CommitLog, smi: SmiEndpoint, helms: dict[str, Path], namespace: str) -> Stage:
+    """What every application of a test stands on."""
+    return canaries, commits, smi, next(iter(helms.values())), namespace
+
+
+AnyShop = TypeVar("AnyShop", bound=Shop)
+AnyScene = TypeVar("AnyScene", bound=Scene)
+
+
+def _judged(shop: AnyShop, request: pytest.FixtureRequest) -> Iterator[AnyShop]:
+    """What the controllers of an application have done is judged when the test has passed."""
     request.node.stash[CONTROLLERS] = shop
     try:
         yield shop
@@ -177,10 +180,8 @@ def shop(
         shop.close()
 
 
-@pytest.fixture
-def scene(shop: Shop, envoy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """The same with Pods that run and a proxy before them, yet to be opened. The Pods end with the namespace."""
-    scene = Scene(shop, envoy, tmp_path)
+def _closed(scene: AnyScene, request: pytest.FixtureRequest) -> Iterator[AnyScene]:
+    """The Pods of a scene end with the namespace."""
     request.node.stash[SCENE] = scene
     try:
         yield scene
@@ -189,34 +190,27 @@ def scene(shop: Shop, envoy: Path, tmp_path: Path, request: pytest.FixtureReques
 
 
 @pytest.fixture
-def managed(
-    canaries: Plane,
-    commits: CommitLog,
-    smi: SmiEndpoint,
-    helms: dict[str, Path],
-    namespace: str,
-    request: pytest.FixtureRequest,
-) -> Iterator[ManagedShop]:
-    """A Deployment for managed mode that has yet to be opened; judged like `shop`."""
-    shop = ManagedShop(canaries, commits, smi, next(iter(helms.values())), namespace)
-    request.node.stash[CONTROLLERS] = shop
-    try:
-        yield shop
-        if not request.node.stash.get(FAILED, False):
-            shop.judge()
-    finally:
-        shop.close()
+def shop(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """An application that has yet to be opened."""
+    yield from _judged(Shop(*stage), request)
+
+
+@pytest.fixture
+def scene(shop: Shop, envoy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """The same with Pods that run and a proxy before them, yet to be opened."""
+    yield from _closed(Scene(shop, envoy, tmp_path), request)
+
+
+@pytest.fixture
+def managed(stage: Stage, request: pytest.FixtureRequest) -> Iterator[ManagedShop]:
+    """A Deployment for managed mode that has yet to be opened."""
+    yield from _judged(ManagedShop(*stage), request)
 
 
 @pytest.fixture
 def mesh(managed: ManagedShop, envoy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ManagedScene]:
     """The same with Pods that run and a proxy before them, whose numbers are the controller's metrics."""
-    scene = ManagedScene(managed, envoy, tmp_path)
-    request.node.stash[SCENE] = scene
-    try:
-        yield scene
-    finally:
-        scene.close()
+    yield from _closed(ManagedScene(managed, envoy, tmp_path), request)
 
 
 def client_for(plane: Plane, user: User, *, user_agent: str = USER_AGENT) -> Client:
