@@ -70,7 +70,7 @@ def _progress(whole: Tally, count: int, seconds: float) -> None:
     words = f"{whole.runs}/{count} seeds, {len(whole.failures)} failed, {whole.runs / seconds:.1f} seeds/s"
     if sys.stderr.isatty():
         print(f"\r{words}", end="\n" if whole.runs == count else "", file=sys.stderr)
-    elif whole.runs == count or whole.runs % (50 * CHUNK) == 0:
+    elif whole.runs == count or whole.runs % (10 * CHUNK) == 0:
         print(words, file=sys.stderr, flush=True)
 
 

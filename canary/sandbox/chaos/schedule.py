@@ -83,8 +83,9 @@ class Schedule:
 
     @property
     def stale(self) -> bool:
-        """Lists may show the past: who sees no endpoints there takes the traffic away, which is right."""
-        return any(isinstance(met.effect, faults.Stale) for met in self.effects)
+        """Lists may show the past, or a watch say nothing of what came since: who sees no endpoints there takes the
+        traffic away, which is right."""
+        return any(isinstance(met.effect, (faults.Stale, faults.Silence)) for met in self.effects)
 
     def __str__(self) -> str:
         election = "on" if self.leader_elect else "off"
