@@ -249,6 +249,7 @@ class Reconciler:
         whole = observed.split_known and all(
             side.known and (side.hashes is not None or not side.ready) for side in observed.sides.values()
         )
+        whole = whole and (observed.workload is None or observed.workload.known)
         patient = self._actor.now().monotonic < session.began + VIEW_PATIENCE
         return patient and not whole and told > 0 and not news
 

@@ -11,6 +11,8 @@ from canary.core.workload import Selects, Workload
 
 def in_the_way(s: Situation, w: Workload) -> Outlook | None:
     """What somebody must put right before anything goes on, or what onboarding still has to do."""
+    if not w.known:
+        return Outlook("Initializing", "the workload has not been read yet")
     if w.problem is not None:
         return Outlook(*w.problem, blocked=True)
     if w.root.selects is not Selects.STABLE and w.root.elsewhere:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from canary.core.phases import Phase
-from canary.core.workload import Root, Selects
+from canary.core.workload import Root, Selects, Workload
 
 ALL = list(Phase)
 
@@ -191,6 +191,23 @@ def test_an_invalid_spec_does_not_keep_a_canary(managed):
     leave(r)
 
     assert {pod.named for pod in r.candidate.pods} == {"r1"}
+
+
+@pytest.mark.parametrize("phase", [Phase.IDLE, Phase.ROLLED_BACK])
+def test_nothing_goes_before_the_workload_was_read(managed, phase):
+    r = managed().to(phase)
+    r.delete()
+    r.look()
+    r.restart()
+    r.seen["workload"] = Workload("shop", known=False)
+    r.wait(600)
+    r.rest()
+    assert (r.outlook, r.decision.outlook.message) == ("Deleting", "the workload has not been read yet")
+    assert r.split is not None
+
+    del r.seen["workload"]
+    leave(r)
+    assert r.split is None
 
 
 def test_without_a_root_service_there_is_none_to_point(managed):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from canary.core.phases import Phase
-from canary.core.workload import Selects
+from canary.core.workload import Selects, Workload
 
 CLOSED = [Phase.IDLE, Phase.ROLLED_BACK, Phase.PROMOTED]
 RUNNING = [Phase.PROGRESSING, Phase.PROMOTING, Phase.ROLLING_BACK]
@@ -243,3 +243,11 @@ def test_a_target_that_may_not_shrink_is_still_stamped_before_the_first_weight(m
     r.windows(3)
 
     assert (r.weight, r.candidate.replicas) == (5, 4)
+
+
+def test_a_workload_that_was_not_read_yet_is_not_called_gone(managed):
+    r = managed().onboard()
+    r.seen["workload"] = Workload("shop", known=False)
+    r.rest()
+
+    assert r.decision.outlook.message == "the workload has not been read yet"

@@ -32,6 +32,7 @@ FINALIZE = Outlook("Deleting", "traffic is where it stays; the finalizer can go"
 
 
 _NAMESPACE = Outlook("Deleting", "whether the namespace goes, too, is being looked at")
+_UNREAD = Outlook("Deleting", "the workload has not been read yet")
 
 
 def delete(s: Situation) -> Decision | None:
@@ -45,6 +46,8 @@ def delete(s: Situation) -> Decision | None:
         return lowered if lowered.change is not None else _held(s)
     if s.workload is not None and s.workload.terminating is None:
         return Decision(outlook=_NAMESPACE)
+    if s.workload is not None and not s.workload.known:
+        return Decision(outlook=_UNREAD)
     if (found := drift(s)) is not None:
         return found
     if s.workload is None:
@@ -70,7 +73,7 @@ def _held(s: Situation) -> Decision:
         if stays:
             return Decision(Change(Act.RELEASE, s.state, s.split.backends, Direction.LEVEL))
         return Decision(outlook=_while_held(s, "put ready pods behind it", "the TrafficSplit is left as it is"))
-    if stays and gives_up(s.observed, s.state, s.now):
+    if stays and s.workload.known and gives_up(s.observed, s.state, s.now):
         return Decision(outlook=FINALIZE)
     then = f"Deployment {s.workload.target} takes over as it is"
     if s.workload.candidate is None or barred(s.observed, s.state):
@@ -98,7 +101,7 @@ def without_state(observed: Observed, memory: Memory, now: Now) -> Decision:
     if w.terminating is None:
         return Decision(outlook=_NAMESPACE)
     if not w.known:
-        return Decision(outlook=Outlook("Deleting", "the workload has not been read yet"))
+        return Decision(outlook=_UNREAD)
     if split is not None and split.ownership is Ownership.OURS:
         found = Decision() if split.newer else rebuild(observed, memory, now)
         if found.change is not None:
