@@ -29,7 +29,7 @@ from canary.kube.codec import Undecodable, decode
 from canary.kube.errors import ApiError, BadRequest, Gone, KubeError, NotFound, error_for
 from canary.kube.resources import Resource
 from canary.kube.retry import asked_for
-from canary.kube.store import Key, Store, T, key_of
+from canary.kube.store import Store, T, key_of
 
 PAGE = 500
 LIFETIME = 290.0
@@ -168,7 +168,7 @@ class Reflector(Generic[T]):
     async def _list(self) -> str:
         """Bring the store up to date and return its resourceVersion."""
         objects: list[T] = []
-        unread: list[Key] = []
+        unread: list[_PartialMeta] = []
         version = ""
         self.state = Listing(0)
         pages = self._client.pages(
@@ -193,32 +193,38 @@ class Reflector(Generic[T]):
         finally:
             self.state = Empty()
         first = not self.source.synced
-        self.source.replace(objects, unread)
+        # Only now is it a list: one that breaks off after its first pages says nothing.
+        for meta in unread:
+            self._outlived(meta)
+        self.source.replace(objects, [(meta.namespace, meta.name) for meta in unread])
         if first and self._on_sync is not None:
             self._on_sync()
         return version
 
-    def _collect(self, raw: msgspec.Raw, objects: list[T], unread: list[Key]) -> None:
+    def _collect(self, raw: msgspec.Raw, objects: list[T], unread: list[_PartialMeta]) -> None:
         try:
             objects.append(decode(raw, self._kind))
         except Undecodable as error:
-            key = self._skip(raw, error)
-            if key is not None:
-                unread.append(key)
+            meta = self._unreadable(raw, error)
+            if meta is not None:
+                unread.append(meta)
 
-    def _skip(self, raw: msgspec.Raw, error: Undecodable) -> Key | None:
-        """Report an object that cannot be read; its key, if it has one. An older namesake in the store goes."""
+    def _unreadable(self, raw: msgspec.Raw, error: Undecodable) -> _PartialMeta | None:
+        """Report an object that cannot be read; what is left to know of it, if it has a name."""
         try:
             meta = decode(raw, _Partial).metadata
         except Undecodable:
             self._report(error)
             return None
-        key = (meta.namespace, meta.name)
         self._report(Undecodable(f"{self.resource.plural} {meta.namespace}/{meta.name}: {error}"))
+        return meta
+
+    def _outlived(self, meta: _PartialMeta) -> None:
+        """What the store has by the name of another object goes, though that one cannot be read."""
+        key = (meta.namespace, meta.name)
         stored = self._store.get(*key)
         if stored is not None and stored.metadata.uid != meta.uid:
             self.source.remove(key, stored.metadata.uid)
-        return key
 
     async def _watch(self, version: str) -> None:
         """Follow one stream to its end; leaves `state` Listed, or Empty when only a new list helps."""
@@ -275,7 +281,8 @@ class Reflector(Generic[T]):
         self.state = state
         match event.type:
             case "ADDED" | "MODIFIED":
-                self._skip(event.object, Undecodable(str(cause)))
+                self._unreadable(event.object, Undecodable(str(cause)))
+                self._outlived(meta)
             case "DELETED":
                 self.source.remove((meta.namespace, meta.name), meta.uid)
             case "BOOKMARK":

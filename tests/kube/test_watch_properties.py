@@ -308,9 +308,20 @@ LEFT = [a_put(0.3), HOLD, A_DELETE, (("replace watch", 0, 0), 0.3)]
 # A list shows another object of that name, one that cannot be read.
 NAMESAKE = [a_put(0.3), FREEZE, A_DELETE, a_put(0.0, UNREADABLE), COMPACT]
 
+# An API server that lags shows the one that was there before, which could not be read.
+OUTLIVED = [
+    a_put(0.3, UNREADABLE),
+    (("delete", "one", "a"), 0.3),
+    a_put(0.3),
+    (("stale", 2), 0.0),
+    (("expire",), 0.3),
+    (("expire",), 12.0),
+]
+
 
 @settings(max_examples=120, deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 9))
+@example(steps=OUTLIVED, seed=0)
 @example(steps=LATE, seed=0)
 @example(steps=LEFT, seed=0)
 @example(steps=NAMESAKE, seed=0)
