@@ -6,8 +6,6 @@ windows are collected anew. A raise therefore always rests on windows that this 
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import msgspec
 
 from canary.core.comparison import Enough, Shown, enough, newest, weigh
@@ -63,7 +61,7 @@ class Memory(msgspec.Struct, frozen=True):
     stable: tuple[str, float] = ("", 0.0)
     shown: tuple[MetricVerdict, ...] = ()
     rollout: tuple[str, float] = ("", 0.0)
-    evidence: Shown = MappingProxyType({})
+    evidence: Shown = {}
     weighed_until: float = 0.0
     enough: Enough = Enough()
 
@@ -173,7 +171,7 @@ def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now)
     rollout = (state.revision, state.started)
     if rollout != memory.rollout:
         # The verdicts on an earlier revision say nothing of this one.
-        memory = msgspec.structs.replace(memory, rollout=rollout, shown=(), evidence=MappingProxyType({}))
+        memory = msgspec.structs.replace(memory, rollout=rollout, shown=(), evidence={})
     if state.evidence and state.running:
         memory = msgspec.structs.replace(memory, evidence=newest(memory.evidence, state.evidence))
     change = (uid, state.change)
