@@ -24,6 +24,7 @@ SEQ_ANNOTATION = f"{GROUP}/seq"
 SIZE_ANNOTATION = f"{GROUP}/size"
 ORIGINAL_SELECTOR_ANNOTATION = f"{GROUP}/original-selector"
 APPLIED_BY_ANNOTATION = f"{GROUP}/applied-by"
+REPLICAS_ANNOTATION = f"{GROUP}/replicas"
 ACKNOWLEDGE_ANNOTATION = f"{GROUP}/acknowledge"
 
 CONTROLLER_MANAGER = "canary-controller"

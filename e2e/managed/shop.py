@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from canary.api.names import OWNER_ANNOTATION
 from e2e.managed import judge, manifests
 from e2e.managed.manifests import CANARY, JSON, STABLE
 from e2e.plane.api import RequestFailed
@@ -144,11 +145,12 @@ class ManagedShop(Shop):
         return {} if found is None else dict(found["spec"].get("selector") or {})
 
     def ours(self) -> list[str]:
-        """Everything in the namespace that carries the mark of the Canary, as `kind/name`."""
+        """Everything in the namespace that belongs to the Canary, as `kind/name`; what it has let go of does not."""
         found = []
         for collection in (DEPLOYMENTS, SERVICES, AUTOSCALERS, BUDGETS, CONFIG_MAPS, REVISIONS):
             path = f"{collection.format(namespace=self.namespace)}?labelSelector=canary.delivery/canary"
             items = self.plane.api.json("GET", path)["items"]
+            items = [item for item in items if OWNER_ANNOTATION in (item["metadata"].get("annotations") or {})]
             found += [f"{collection.rpartition('/')[2]}/{item['metadata']['name']}" for item in items]
         return found
 

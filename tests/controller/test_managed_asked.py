@@ -36,3 +36,12 @@ def test_neither_we_nor_an_autoscaler_ask_for_anything(manager):
 
 def test_a_scale_to_zero_is_no_size():
     assert asked(0, [entry("kubectl", 2)]).size is None
+
+
+@pytest.mark.parametrize(("replicas", "written", "size"), [(4, "0", 4), (2, "2", None), (0, "2", None), (3, "2", 3)])
+def test_a_scale_that_claims_nothing_is_told_from_what_we_wrote_before_we_let_go(replicas, written, size):
+    assert asked(replicas, [], written).size == size
+
+
+def test_whoever_holds_the_field_is_asked_first():
+    assert asked(4, [entry(OURS, 2)], "0").size is None

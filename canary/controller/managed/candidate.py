@@ -88,12 +88,16 @@ class _Fields(msgspec.Struct, frozen=True):
 _FIELDS = msgspec.json.Decoder(_Fields)
 
 
-def asked(replicas: int, managed_fields: Iterable[ManagedFields]) -> Asked:
+def asked(replicas: int, managed_fields: Iterable[ManagedFields], written: str = "") -> Asked:
     """Who wrote `spec.replicas` last, by its managedFields.
 
+    `written` is what we wrote before we gave up our claim, empty when we have not. A scale from 0 claims nothing: where
+    nobody holds the field and it is another than we wrote, somebody has scaled it.
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
     """
     holders = [entry for entry in managed_fields if _holds_replicas(entry)]
+    if written and not holders:
+        return Asked(replicas if replicas > 0 and str(replicas) != written else None, "")
     ours = max((entry.time for entry in holders if entry.manager == CONTROLLER_MANAGER), default="")
     theirs = [e for e in holders if e.manager not in (CONTROLLER_MANAGER, AUTOSCALER_MANAGER)]
     latest = max(theirs, key=lambda entry: entry.time, default=None)

@@ -14,6 +14,7 @@ from canary.api.names import (
     CANARY_LABEL,
     LEFT_LABEL,
     OWNER_ANNOTATION,
+    REPLICAS_ANNOTATION,
     REVISION_ANNOTATION,
     SEQ_ANNOTATION,
     SIZE_ANNOTATION,
@@ -146,7 +147,10 @@ class Deeds:
         seen = view.target
         if seen is None or not await guard():
             return False
-        metadata = {"name": subject.target, "annotations": _stamped(subject, action) | noted(seen, REPLICAS)}
+        note = noted(seen, REPLICAS)
+        if note:
+            note[REPLICAS_ANNOTATION] = str(action.replicas)
+        metadata = {"name": subject.target, "annotations": _stamped(subject, action) | note}
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
         body |= {"spec": {"replicas": action.replicas}}
         made = await self._writer.apply(DEPLOYMENTS, subject.key[0], body, seen)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canary.api.names import ACKNOWLEDGE_ANNOTATION, CONTROLLER_MANAGER
+from canary.api.names import ACKNOWLEDGE_ANNOTATION, CONTROLLER_MANAGER, REPLICAS_ANNOTATION
 from canary.controller.managed.candidate import NOTHING, Config, asked, config_of, revision, stamp_of
 from canary.controller.managed.copies import copy_view
 from canary.controller.managed.inputs import Inputs, Unproven
@@ -182,7 +182,8 @@ def _candidate(
     replicas = spec.get("replicas", 1)
     scaler = autoscaler_of(given.objects[AUTOSCALERS].values(), target)
     keda = autoscaler_of(given.objects[SCALED_OBJECTS].values(), target)
-    wish = asked(replicas, managed_fields(target))
+    written = (target["metadata"].get("annotations") or {}).get(REPLICAS_ANNOTATION, "")
+    wish = asked(replicas, managed_fields(target), written)
     name = target["metadata"]["name"]
     candidate = Candidate(
         name=name,
