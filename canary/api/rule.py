@@ -15,7 +15,8 @@ from typing import Any, Literal
 Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
 
 _HAS = re.compile(r"has\(self\.[\w.]+\)")
-_READ = re.compile(r"self\.([\w.]+)")
+# Not the name of a function: `self.metrics.exists(…)` reads `metrics`.
+_READ = re.compile(r"self\.((?:\w+\.)*?\w+)\b(?!\()(?=\.\w+\(|[^\w.]|$)")
 
 
 @dataclass(frozen=True, slots=True)
