@@ -128,9 +128,9 @@ def test_a_new_image_in_the_middle_takes_the_place_of_the_one_under_trial(mesh: 
     mesh.open_managed()
     mesh.measure()
     with mesh.calling() as load:
-        mesh.shop.onboard(steps=[{"weight": 20, "hold": "2s"}, {"weight": 60, "hold": "1s"}])
+        mesh.shop.onboard(steps=[{"weight": 20, "hold": "4s"}, {"weight": 60, "hold": "1s"}])
         mesh.push("2")
-        mesh.shop.until_weight(20)
+        mesh.until(lambda: any(request.version == "2" for request in load.requests), "first answer of version 2")
         mesh.push("3")
         mesh.shop.until_told("Promoted", timeout=60)
         requests = mesh.no_request_failed(load)

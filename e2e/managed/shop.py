@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from canary.api.names import OWNER_ANNOTATION
+from canary.workload.claims import without_ours
 from e2e.managed import judge, manifests
 from e2e.managed.manifests import CANARY, JSON, STABLE
 from e2e.plane.api import RequestFailed
@@ -90,7 +91,14 @@ class ManagedShop(Shop):
             self.patch(PODS, pod["metadata"]["name"], {"metadata": {"annotations": annotations}})
 
     def until_idle(self, timeout: float = 30.0) -> None:
-        self.until(lambda: self.phase() == "Idle" and self.replicas(NAME) == 0, "Idle", timeout)
+        """Waits until nothing is left to be done; our claims to the Deployment are dropped last."""
+
+        def rests() -> bool:
+            target = self.deployment(NAME)
+            idle = target is not None and self.phase() == "Idle" and target["spec"]["replicas"] == 0
+            return idle and without_ours(target) is None
+
+        self.until(rests, "Idle", timeout)
 
     def leave(self, propagation: str = "Background") -> None:
         """Deletes the Canary and waits until it is gone."""
@@ -146,13 +154,21 @@ class ManagedShop(Shop):
 
     def ours(self) -> list[str]:
         """Everything in the namespace that belongs to the Canary, as `kind/name`; what it has let go of does not."""
-        found = []
-        for collection in (DEPLOYMENTS, SERVICES, AUTOSCALERS, BUDGETS, CONFIG_MAPS, REVISIONS):
-            path = f"{collection.format(namespace=self.namespace)}?labelSelector=canary.delivery/canary"
-            items = self.plane.api.json("GET", path)["items"]
-            items = [item for item in items if OWNER_ANNOTATION in (item["metadata"].get("annotations") or {})]
-            found += [f"{collection.rpartition('/')[2]}/{item['metadata']['name']}" for item in items]
-        return found
+        return [
+            f"{collection.rpartition('/')[2]}/{item['metadata']['name']}"
+            for collection in (DEPLOYMENTS, SERVICES, AUTOSCALERS, BUDGETS, CONFIG_MAPS, REVISIONS)
+            for item in self._labelled(collection)
+            if OWNER_ANNOTATION in (item["metadata"].get("annotations") or {})
+        ]
+
+    def kept_templates(self) -> list[str]:
+        """The templates that a Canary of this name finds by their label: its own, or those that one has let go of."""
+        return [item["metadata"]["name"] for item in self._labelled(REVISIONS)]
+
+    def _labelled(self, collection: str) -> list[JSON]:
+        path = f"{collection.format(namespace=self.namespace)}?labelSelector=canary.delivery/canary"
+        items: list[JSON] = self.plane.api.json("GET", path)["items"]
+        return items
 
     def message(self) -> str:
         return self.status().message
