@@ -41,6 +41,14 @@ class NotLeading(Exception):
     """Another process holds the Lease: this one must not raise anything."""
 
 
+class Contested(Exception):
+    """Another process has decided since this one did a moment ago: in `wait` seconds it is looked at again."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"another process has written the TrafficSplit since; again in {wait:.1f} s")
+        self.wait = wait
+
+
 class Replaced(Exception):
     """The Canary that the caches show is gone, and another one has its name: its event is on the way."""
 
@@ -112,7 +120,8 @@ class Actor:
     async def carry_out(self, session: Session, canary: Canary, owner: Owner, change: Change) -> Look | None:
         """Make `change`, or what has become of the wish for it; `None` when it must be decided anew from the caches.
 
-        Raises `WriteFailed`, `Replaced`, or `ResourceGone` when the version is no longer served.
+        Raises `WriteFailed`, `NotLeading`, `Contested`, `Replaced`, or `ResourceGone` when the version is no longer
+        served.
         """
         wanted = change
         try:
@@ -210,6 +219,8 @@ class Actor:
         live = await self._fence.write(session.version, owner, look.live, change, epoch=epoch)
         session.fenced = Fenced(live.view, versions, look.guarded, self._clock.monotonic())
         if change.direction is not Direction.DOWN or change.act is Act.CREATE:
+            if session.epoch not in (None, epoch):
+                session.takeovers = session.takeovers.take(self._clock.monotonic())
             session.epoch = epoch
         breach = session.memory.breach()
         since = self._clock.monotonic() - breach.end if breach and change.state.reason == "CheckFailed" else None
@@ -227,6 +238,8 @@ class Actor:
             return stored
         if session.epoch == stored and look.live is not None:
             return stored
+        if session.epoch is not None and (wait := session.takeovers.wait(self._clock.monotonic())):
+            raise Contested(wait)
         if not await self._verify():
             raise NotLeading
         return stored + 1

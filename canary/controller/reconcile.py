@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from canary.api.canary import Canary
-from canary.controller.act import Actor, NotLeading, Replaced, WriteFailed
+from canary.controller.act import Actor, Contested, NotLeading, Replaced, WriteFailed
 from canary.controller.managed.keeper import Keeper
 from canary.controller.managed.kinds import ManagedKinds
 from canary.controller.report import Reporter
@@ -113,6 +113,8 @@ class Reconciler:
             failure, decision, again = error, self._failed(session, error), None
         except NotLeading:
             return None
+        except Contested as contest:
+            return contest.wait
         except Replaced:
             return CACHES_FOLLOW
         except ResourceGone:
@@ -226,6 +228,9 @@ class Reconciler:
         if decision.change is not None and not session.write_problem:
             return
         if decision.outlook == FINALIZE and observed.deleting:
+            if not await self._keeper.nothing_left(session, canary, observed):
+                self._queue.add_after(session.key, CACHES_FOLLOW)
+                return
             await self._reporter.finalizer(session, canary, wanted=False)
             return
         if state is not None and not observed.deleting:

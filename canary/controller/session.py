@@ -28,6 +28,11 @@ REPAIRS = Rate(burst=10.0, per_second=0.5)
 A webhook that changes every write, or a program that puts its own weights back at once, makes each write the reason for
 the next.
 """
+TAKEOVERS = Rate(burst=1.0, per_second=0.5)
+"""How often one process decides after another one has, while nothing is urgent.
+
+Two that see different things, one of them late, would otherwise undo each other's writes as fast as they can.
+"""
 
 
 class _PeekTarget(msgspec.Struct, frozen=True):
@@ -119,6 +124,7 @@ class Session:
     version_missing: bool = False
     write_problem: str = ""
     repairs: TokenBucket = field(default_factory=lambda: TokenBucket(REPAIRS))
+    takeovers: TokenBucket = field(default_factory=lambda: TokenBucket(TAKEOVERS))
     announced: tuple[str, int] = ("", 0)
     removed: set[str] = field(default_factory=set)
     told: Told | None = None

@@ -170,8 +170,8 @@ def _follow_edits(memory: Memory, plan: Plan) -> Memory:
 def _follow_change(memory: Memory, plan: Plan, uid: str, state: State, now: Now) -> Memory:
     rollout = (state.revision, state.started)
     if rollout != memory.rollout:
-        # The verdicts on an earlier revision say nothing of this one.
-        memory = msgspec.structs.replace(memory, rollout=rollout, shown=(), evidence={})
+        # The verdicts on an earlier revision say nothing of this one, nor does how long its pods were waited for.
+        memory = msgspec.structs.replace(memory, rollout=rollout, shown=(), evidence={}, waiting_since=None)
     if state.evidence and state.running:
         memory = msgspec.structs.replace(memory, evidence=newest(memory.evidence, state.evidence))
     change = (uid, state.change)

@@ -6,7 +6,7 @@ import pytest
 
 from canary.kube.client import PatchKind
 from canary.kube.resources import DEPLOYMENTS, SERVICES
-from canary.sandbox.apiserver.faults import Answer
+from canary.sandbox.apiserver.faults import Answer, Silence, Stale
 from canary.sandbox.app import App, Release
 from canary.sandbox.managed_app import autoscaler, deployment
 from tests.controller.conftest import QUICK
@@ -172,3 +172,18 @@ async def test_a_process_that_dies_on_the_way_has_an_heir(managed, after):
         await sim.gone()
         assert sim.ours() == []
         assert sim.image() == "1"
+
+
+async def test_a_process_that_has_not_heard_of_the_stable_copy_does_not_leave_it_behind(managed):
+    async with managed() as sim:
+        await sim.until(lambda: sim.object("deployments", "podinfo-stable") is not None, 60.0)
+        await sim.kill("one")
+        sim.faults.add(Stale(versions=1000), resource="deployments", times=1)
+        silence = sim.faults.add(Silence(0), resource="deployments")
+        sim.start("two")
+        await sim.delete_canary()
+        await sim.sleep(30.0)
+        assert sim.object("deployments", "podinfo-stable") is not None
+        sim.faults.remove(silence)
+        await sim.gone()
+        assert sim.ours() == []

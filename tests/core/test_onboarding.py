@@ -7,6 +7,7 @@ import pytest
 
 from canary.core.phases import Phase
 from canary.core.workload import Root, Selects
+from tests.core.cluster import CANARY_SERVICE, STABLE_SERVICE
 
 
 def test_the_order_is_copy_split_root_and_only_then_the_scale_down(managed):
@@ -84,6 +85,22 @@ def test_a_target_that_people_scaled_to_0_does_not_end_onboarding_before_the_roo
     assert r.phase is Phase.INITIALIZING
 
 
+def test_what_somebody_sends_to_the_target_by_the_split_drains_before_it_is_scaled_down(managed):
+    r = managed(settle=20.0).initializing()
+    r.rest()
+    assert r.writes[-1] == "PointRoot Stable"
+    r.wait(19)
+    r.by_hand((CANARY_SERVICE, 50), (STABLE_SERVICE, 50))
+    r.rest()
+    assert r.backends == [(STABLE_SERVICE, 100)]
+    r.wait(19)
+    r.rest()
+    assert r.candidate.replicas == 4
+    r.wait(1)
+    r.rest()
+    assert r.candidate.replicas == 0
+
+
 def test_a_root_managed_elsewhere_is_said(managed):
     r = managed()
     r.cluster.root = msgspec.structs.replace(r.cluster.root, elsewhere="the Service is managed by Helm")
@@ -118,6 +135,25 @@ def test_a_template_that_changes_meanwhile_is_rolled_out_afterwards(managed):
 
     assert r.state.promoted == "r1"
     assert (r.phase, r.state.revision) == (Phase.PROGRESSING, "r2")
+
+
+def test_the_deadline_of_a_rollout_does_not_begin_with_the_onboarding_before_it(managed):
+    r = managed(deadline=100.0).initializing()
+    r.rest()
+    r.wait(90)
+    r.push("r2")
+    r.cluster.broken = {"r2"}
+    # Another process ends the onboarding and begins the rollout: this one sees only what came of it.
+    before = r.memory
+    r.rest()
+    r.memory = before
+    r.wait(50)
+    r.rest()
+
+    assert r.phase is Phase.PROGRESSING
+    r.wait(100)
+    r.rest()
+    assert r.state.reason == "ProgressDeadlineExceeded"
 
 
 def test_stable_that_loses_its_pods_keeps_the_target_running(managed):

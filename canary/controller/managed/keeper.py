@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -25,9 +26,10 @@ from canary.core.observed import Observed, Split
 from canary.core.phases import Phase
 from canary.kube.client import Client
 from canary.kube.errors import BadRequest, Forbidden, Invalid, NotFound
-from canary.kube.resources import NAMESPACES, NETWORK_POLICIES, PODS, REPLICA_SETS, Resource
+from canary.kube.resources import NAMESPACES, NETWORK_POLICIES, PODS, REPLICA_SETS, SERVICES, Resource
 from canary.traffic.view import Owner
 from canary.workload.failures import crash_looping, pod_trouble
+from canary.workload.ownership import Ours, ownership
 from canary.workload.sides import HASH_LABELS
 from canary.workload.template import template_digest
 
@@ -99,6 +101,25 @@ class Keeper:
         except (Forbidden, NotFound):
             findings.terminating = False
         findings.asked_namespace = True
+        return True
+
+    async def nothing_left(self, session: Session, canary: Canary, observed: Observed) -> bool:
+        """Before the finalizer goes: whether nothing of ours is left that the watches have not told of.
+
+        A watch that is late knows nothing of what another process has made. Where the split stays, everything does.
+        Raises `KubeError`.
+        """
+        subject, stays = self._world.subject(session, canary), observed.split is not None
+        if subject is None or stays or session.findings.terminating:
+            return True
+        namespace, _ = subject.key
+        selector = ",".join(f"{key}={value}" for key, value in sorted(subject.mark.labels.items()))
+        for kind in (SERVICES, *sorted(self._kinds.wanted(namespace), key=attrgetter("plural"))):
+            found = await self._client.list(kind, namespace, label_selector=selector, attempts=1)
+            ours = [one for one in found.items if isinstance(ownership(one, subject.mark, ()), Ours)]
+            # A root Service that we have made stays: callers know its name.
+            if any(kind is not SERVICES or one["metadata"]["name"] != subject.spec.service.name for one in ours):
+                return False
         return True
 
     async def _look_for_filters(self, session: Session, subject: Subject) -> bool:

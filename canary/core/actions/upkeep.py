@@ -162,7 +162,8 @@ def unused(s: Situation, w: Workload) -> bool:
     if any(backend.weight and backend.service != s.state.serving for backend in s.split.backends):
         return False
     selected = w.root_is_safe and w.backend is Selects.STABLE
-    return selected and s.reached(s.memory.pointed_at) and s.serving_side.ready > 0
+    followed = s.reached(s.memory.pointed_at) and s.reached(s.memory.settled_at)
+    return selected and followed and s.serving_side.ready > 0
 
 
 def drained(s: Situation) -> bool:

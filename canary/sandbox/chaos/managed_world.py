@@ -8,8 +8,9 @@ from typing import Any
 
 from canary.api.names import OWNER_ANNOTATION, REVISION_ANNOTATION
 from canary.controller.watches import CANARIES
+from canary.core.state import State
 from canary.kube.errors import KubeError
-from canary.kube.resources import DEPLOYMENTS, PODS, SERVICES
+from canary.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES
 from canary.sandbox import managed_app
 from canary.sandbox.app import Release
 from canary.sandbox.chaos.world import World
@@ -30,6 +31,8 @@ QUICK: dict[str, Any] = {
 """So short that several rollouts fit into a run."""
 GONE = 300.0
 """Seconds in which a deletion at the end has to be done (L6)."""
+KEPT = 5.0
+"""Seconds in which the template of what serves is kept, once the Deployment holds it."""
 
 
 class ManagedWorld(World):
@@ -99,6 +102,29 @@ class ManagedWorld(World):
         for name, before in self._pods_before.items():
             with suppress(KubeError):
                 await self.patch(PODS, name, {"metadata": {"annotations": before}})
+
+    async def as_told(self) -> None:
+        """A promoted template that is gone for good is kept again once the Deployment holds it."""
+        state, stable = self.sim.state(), self.sim.object("deployments", self.sides[0])
+        if state is None or stable is None or await self._kept(state):
+            return
+        found = await self.sim.cluster.client.list(CONFIG_MAPS, self.sim.app.namespace)
+        template = str(stable["spec"]["template"])
+        for copied in found.items:
+            if copied["metadata"]["name"].startswith(f"{CONFIG}-") and copied["metadata"]["name"] in template:
+                await self.sim.apply(config_map(self.sim.app, CONFIG, **copied["data"]))
+        self.wanted = Release(_version(stable).rpartition(":")[2])
+        await self.sim.apply(self.deployment())
+        await self.reach(lambda: self.sim.phase() == "Idle", GONE)
+        await self.until(self.sim.clock.monotonic() + KEPT)
+        await self.restore()
+
+    async def _kept(self, state: State) -> bool:
+        """Whether the template of what is promoted is there, and this Canary's."""
+        found = await self.sim.cluster.client.list(CONTROLLER_REVISIONS, self.sim.app.namespace)
+        marks = [pin["metadata"].get("annotations") or {} for pin in found.items]
+        wanted = (state.promoted, f"{self.sim.app.name}/{state.uid}")
+        return any((mark.get(REVISION_ANNOTATION), mark.get(OWNER_ANNOTATION)) == wanted for mark in marks)
 
     async def tell_rate(self) -> None:
         """Give the root its traffic, whoever has made it."""

@@ -129,6 +129,7 @@ class Run:
 
     async def _rest(self) -> str:
         sim = self.sim
+        await self.world.as_told()
         await self._settle()
         state, record = sim.state(), sim.status().record
         assert state is not None

@@ -88,6 +88,9 @@ class World:
         """What is wanted serves, and nothing runs."""
         return self.sim.phase() == "Idle" and self.sim.weights() == {self.sim.app.backend("2"): 100}
 
+    async def as_told(self) -> None:
+        """People do what the status asks of them."""
+
     def at_rest(self) -> None:
         """Raises `AssertionError` for what must not be once everything is well again."""
 

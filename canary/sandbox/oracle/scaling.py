@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canary.core.phases import Phase
-from canary.sandbox.oracle.log import FASTEST, FRESH, Broken, Write, annotations_of
+from canary.sandbox.oracle.log import FASTEST, FRESH, REQUEST, Broken, Write, annotations_of
 from canary.sandbox.oracle.workload import Moment, Workload, replicas_of
 from canary.workload.autoscaling import PAUSED_REPLICAS
 
@@ -48,7 +48,7 @@ def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
             yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase}"
         return
     share = w.now.share
-    if share:
+    if share and not _edited_meanwhile(w, write, moments):
         yield "S11", f"the target was scaled {before} -> {after} while it has {share}%"
     if not any(_permits_lowering(moment) for moment in moments):
         yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase or 'no phase'}"
@@ -57,6 +57,13 @@ def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
         yield "S11", f"the target was scaled {before} -> {after} {write.monotonic - since:.2f} s after it had traffic"
     if after == 0:
         yield from _emptied(w, write)
+
+
+def _edited_meanwhile(w: Workload, write: Write, moments: list[Moment]) -> bool:
+    """Somebody else gave the target its share after the write was decided: no version of the Deployment tells that."""
+    by_others = w.now.state is None or not w.now.state.weight
+    asked = next((n for n in range(len(moments), 0, -1) if not moments[n - 1].share), 0)
+    return by_others and 0 < asked < len(moments) and write.monotonic - moments[asked].at < REQUEST
 
 
 def _permits_lowering(moment: Moment) -> bool:

@@ -43,26 +43,40 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
 }
 _FORMATS: Mapping[str, Callable[[Any], bool]] = {"byte": is_base64, "quantity": is_quantity}
+_NOTHING: Mapping[str, Any] = {}
 _WORDS = {bool: "bool", dict: "object", float: "number", int: "number", list: "array", str: "string"}
 
 
-def wrong_type(schema: Mapping[str, Any], value: Any, path: str = "") -> str:
+def wrong_type(schema: Mapping[str, Any], value: Any) -> str:
     """The first value below of another type than `schema` has, in words; empty when there is none. A null fits all."""
-    wanted = schema.get("type", "")
-    if value is None:
+    path: list[str] = []
+    words = _wrong(schema, value, path)
+    return words.format(path=".".join(reversed(path)))
+
+
+def _wrong(schema: Mapping[str, Any], value: Any, path: list[str]) -> str:
+    """The words for `wrong_type`, to be completed by `path`: the names of the fields, the innermost first."""
+    if value is None or not schema:
         return ""
-    if (form := _FORMATS.get(schema.get("format", ""))) and not form(value):
-        return f"{shown(value)} as {schema['format']} in {path.removeprefix('.')}"
-    if wanted and (not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean")):
-        return f"{_WORDS[type(value)]} into Go struct field {path.removeprefix('.')} of type {wanted}"
-    if isinstance(value, list):
-        below = ((schema.get("items", {}), item, path) for item in value)
-    elif isinstance(value, dict):
-        known, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
-        below = ((known.get(name, rest), item, f"{path}.{name}") for name, item in value.items())
-    else:
-        return ""
-    return next(filter(None, (wrong_type(*node) for node in below)), "")
+    form, wanted = schema.get("format", ""), schema.get("type", "")
+    if form in _FORMATS and not _FORMATS[form](value):
+        return f"{_plain(shown(value))} as {form} in {{path}}"
+    if wanted and (not isinstance(value, _TYPES[wanted]) or (wanted != "boolean" and isinstance(value, bool))):
+        return f"{_WORDS[type(value)]} into Go struct field {{path}} of type {wanted}"
+    if isinstance(value, dict):
+        known, rest = schema.get("properties", _NOTHING), schema.get("additionalProperties", _NOTHING)
+        for name, item in value.items():
+            if words := _wrong(known.get(name, rest), item, path):
+                path.append(name)
+                return words
+    elif isinstance(value, list) and (items := schema.get("items")):
+        return next(filter(None, (_wrong(items, item, path) for item in value)), "")
+    return ""
+
+
+def _plain(text: str) -> str:
+    """`text` as `str.format` gives it back."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _resolved(node: Any, shared: Mapping[str, Schema]) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 from canary.controller.watches import CANARIES
+from canary.kube.errors import KubeError
 from canary.sandbox.chaos.deeds.deed import Deed
 from canary.sandbox.chaos.world import World
 
@@ -64,6 +66,9 @@ async def _swap(world: World, dice: random.Random) -> None:
 
 async def _delete(world: World, dice: random.Random) -> None:
     """The Canary is deleted, in one of the three ways, and made anew after a while."""
+    with suppress(KubeError):
+        # It would be the only one then, and in its rights.
+        await world.delete(CANARIES, RIVAL)
     await world.delete(CANARIES, world.sim.app.name, dice.choice(("Foreground", "Background", "Orphan")))
     world.later(dice.choice((0.5, 5.0, 30.0)), lambda: world.sim.apply(world.canary()))
 
@@ -73,6 +78,9 @@ async def _strip_finalizers(world: World, _: random.Random) -> None:
 
 
 async def _rival(world: World, dice: random.Random) -> None:
+    present = await world.canaries(world.sim.app.name)
+    if not present or present[0]["metadata"].get("deletionTimestamp"):
+        return  # it would be no rival
     manifest = world.canary()
     manifest["metadata"] = {**manifest["metadata"], "name": RIVAL}
     await world.sim.apply(manifest)
