@@ -5,7 +5,6 @@ when an invariant was broken.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import multiprocessing
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from canary.sandbox.campaign.report import figures, table
-from canary.sandbox.campaign.tally import Tally, be_quiet, tally_of
+from canary.sandbox.campaign.tally import Tally, begin, tally_of
 from canary.sandbox.exhaustive.__main__ import campaign as every_point
 from canary.sandbox.mutants import hunt, matrix
 from canary.sandbox.mutants.catalogue import load
@@ -39,7 +38,7 @@ def main() -> None:
     began = time.monotonic()
     whole = Tally()
     # A fresh interpreter for each job: nothing of this one's state can make a run differ from its replay.
-    with multiprocessing.get_context("spawn").Pool(options.jobs, initializer=_begin) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.jobs, initializer=begin) as pool:
         points = None if options.runs_only else pool.apply_async(every_point)
         for done in _played(pool, options.first, options.seeds):
             whole.add(done)
@@ -53,13 +52,6 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     sys.exit(1 if whole.failures or found["exhaustive"].get("failures") else 0)
-
-
-def _begin() -> None:
-    """In each process: no logs, and a collector that does not walk through every world as often as it would."""
-    be_quiet()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 def _played(pool: Pool, first: int, count: int) -> Iterator[Tally]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import types
@@ -56,8 +57,11 @@ class Tally:
                 setattr(self, each.name, mine)
 
 
-def be_quiet() -> None:
-    """Log nothing in this process: thousands of controllers meet thousands of faults."""
+def begin() -> None:
+    """In each process of a campaign: no logs, for thousands of controllers meet thousands of faults; and a collector
+    that does not walk through every world as often as it would."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
