@@ -99,6 +99,7 @@ class Controller:
         actor = Actor(self.world, fence, client, clock=clock, telemetry=telemetry, verify=self._verify)
         reporter = Reporter(client, self.recorder)
         kinds = ManagedKinds(secrets=settings.track_secrets)
+        deeds = Deeds(client, self.world.manifests, self.world.splits)
         self.groups = MetricsGroups(sources, clock=clock, rng=rng, on_reading=self._reading)
         self.reconciler = Reconciler(
             world=self.world, watches=self.watches, actor=actor, reporter=reporter,
@@ -106,7 +107,7 @@ class Controller:
             reports=WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0)),
             works=WorkQueue(clock=clock, rng=rng, backoff=Backoff(base=0.2, cap=30.0)),
             telemetry=telemetry, rng=rng, kinds=kinds,
-            keeper=Keeper(self.world, Deeds(client, self.world.manifests), actor, client, kinds, reporter),
+            keeper=Keeper(self.world, deeds, actor, client, kinds, reporter),
         )  # fmt: skip
         self.workers = Workers(
             self.queue, self._reconcile, count=settings.workers, timeout=RECONCILE_TIMEOUT, on_error=self._on_error

@@ -9,6 +9,7 @@ from canary.kube.resources import DEPLOYMENTS, SERVICES
 from canary.sandbox.apiserver.faults import Answer, Silence, Stale
 from canary.sandbox.app import App, Release
 from canary.sandbox.managed_app import autoscaler, deployment
+from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
 from tests.controller.conftest import QUICK
 
 APP = App()
@@ -187,3 +188,21 @@ async def test_a_process_that_has_not_heard_of_the_stable_copy_does_not_leave_it
         sim.faults.remove(silence)
         await sim.gone()
         assert sim.ours() == []
+
+
+async def test_a_backend_that_somebody_elses_split_names_stays_without_our_marks(managed):
+    async with managed() as sim:
+        await sim.onboarded()
+        other = {
+            "apiVersion": TRAFFIC_SPLITS.api_version,
+            "kind": TRAFFIC_SPLITS.kind,
+            "metadata": {"name": "partners", "namespace": "shop"},
+            "spec": {"service": "partners", "backends": [{"service": "podinfo-stable", "weight": 100}]},
+        }
+        await sim.apply(other)
+        await sim.sleep(1.0)
+        await sim.delete_canary()
+        await sim.gone()
+        assert sim.ours() == []
+        assert sim.selector("podinfo-stable") == "podinfo"
+        assert sim.object("services", "podinfo-canary") is None

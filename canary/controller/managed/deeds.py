@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from canary.api.kinds import TrafficSplit
 from canary.api.names import (
     APPLIED_BY_ANNOTATION,
     CANARY_LABEL,
@@ -22,7 +23,7 @@ from canary.api.names import (
 from canary.controller.managed.candidate import stamp
 from canary.controller.managed.copies import wanted_template
 from canary.controller.managed.manifests import Manifests
-from canary.controller.managed.naming import named_by_a_mesh
+from canary.controller.managed.naming import named_by_a_mesh, named_by_a_split
 from canary.controller.managed.observe import View
 from canary.controller.managed.observer import Subject
 from canary.controller.managed.parts import resource_of
@@ -42,6 +43,7 @@ from canary.kube.resources import (
     SERVICES,
     Resource,
 )
+from canary.kube.store import Store
 from canary.workload.autoscaling import PAUSED_REPLICAS
 from canary.workload.claims import REPLICAS, SELECTOR, noted
 from canary.workload.ownership import unmarked
@@ -58,8 +60,9 @@ KEPT = frozenset({CONTROLLER_REVISIONS, CONFIG_MAPS, SECRETS})
 class Deeds:
     """Carries single actions out. Every method raises `Changed` or a `KubeError`; nothing here retries."""
 
-    def __init__(self, client: Client, manifests: Manifests) -> None:
+    def __init__(self, client: Client, manifests: Manifests, splits: Store[TrafficSplit]) -> None:
         self._client = client
+        self._splits = splits
         self._manifests = manifests
         self._writer = Writer(client, manifests)
         self.pinning = Pinning(self._writer, manifests)
@@ -263,8 +266,12 @@ class Deeds:
         return True
 
     async def _still_called(self, subject: Subject, service: str) -> bool:
-        """The root Service has callers, whoever made it; a backend may be named by a mesh."""
-        return service == subject.spec.service.name or await named_by_a_mesh(self._client, subject.key[0], service)
+        """The root Service has callers, whoever made it; a backend may be named by a mesh, or in another split."""
+        if service == subject.spec.service.name:
+            return True
+        if named_by_a_split(self._splits, subject.key[0], service, canary=subject.key[1]):
+            return True
+        return await named_by_a_mesh(self._client, subject.key[0], service)
 
     async def _disown(self, subject: Subject, view: View, action: Action, guard: Guard) -> bool:
         kind, name = resource_of(action.part)

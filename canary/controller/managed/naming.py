@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from canary.api.kinds import TrafficSplit
+from canary.api.names import OWNER_ANNOTATION
 from canary.kube.client import Client
 from canary.kube.errors import Forbidden, NotFound
 from canary.kube.resources import Resource
@@ -30,6 +32,17 @@ async def named_by_a_mesh(client: Client, namespace: str, service: str) -> bool:
         if any(word == service or word.startswith(f"{service}.") for word in words):
             return True
     return False
+
+
+def named_by_a_split(splits: Iterable[TrafficSplit], namespace: str, service: str, *, canary: str) -> bool:
+    """Whether a TrafficSplit that is not this Canary's, as our marks say, names this Service."""
+    others = (
+        split
+        for split in splits
+        if split.metadata.namespace == namespace
+        and (split.metadata.annotations or {}).get(OWNER_ANNOTATION, "").partition("/")[0] != canary
+    )
+    return any(backend.service == service for split in others for backend in split.spec.backends or ())
 
 
 def _words(value: Any) -> Iterator[str]:
