@@ -146,7 +146,8 @@ class Reconciler:
                 begin = partial(self._reporter.finalizer, session, canary, wanted=True)
                 again = await self._keeper.work(session, canary, owner, observed, begin)
             if again is not None:
-                self._queue.add_after(key, again, SOON)
+                # A wait that is shorter than the clock can tell would spin.
+                self._queue.add_after(key, max(again, GRAIN) if again else 0.0, SOON)
         except ResourceGone:
             return CACHES_FOLLOW
         finally:

@@ -41,6 +41,19 @@ def test_a_crash_after_any_write_changes_nothing_of_the_outcome(managed, point):
     assert len(r.writes) == 8
 
 
+@pytest.mark.parametrize("autoscaled", [False, True])
+def test_a_copy_that_somebody_scales_to_0_before_it_serves_is_scaled_up_again(managed, autoscaled):
+    r = managed()
+    r.cluster.autoscaled = autoscaled
+    while r.stable is None:
+        assert r.step()
+    r.stable.scale(0)
+    r.cluster.touch("stable")
+    r.onboard()
+
+    assert f"ScaleStable {1 if autoscaled else 4}" in r.writes
+
+
 def test_the_root_does_not_select_stable_before_stable_is_ready(managed):
     r = managed()
     r.cluster.broken = {"r1"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
 from canary.core.observed import Observed
-from canary.core.workload import Copy, Selects, Workload
+from canary.core.workload import Candidate, Copy, Selects, Workload
 
 
 def due_unsplit(observed: Observed) -> tuple[Action, ...]:
@@ -23,11 +23,25 @@ def due_unsplit(observed: Observed) -> tuple[Action, ...]:
     if observed.split is None and w.backend is not Selects.STABLE:
         # Nothing is sent there yet, and a selector that somebody has changed would never let the copy be ready.
         found.append(Action(Deed.POINT_BACKEND, to=Selects.STABLE))
+    if not w.stable.replicas:
+        # Somebody has scaled it down, and without a pod it never serves.
+        found.append(_scale_up(w, w.stable))
     if not w.root.exists:
         found.append(Action(Deed.CREATE_ROOT))
     elif not w.stable.complete and observed.record.seq == 0 and w.root.selects is not Selects.STABLE:
         found += _mend_stable(w, w.stable)
     return tuple(found)
+
+
+def _scale_up(w: Workload, stable: Copy) -> Action:
+    """From zero on an autoscaler has the say."""
+    size = 1 if stable.autoscaled else max(_size(w.candidate), stable.size or 1)
+    return Action(Deed.SCALE_STABLE, replicas=size, size=stable.size if stable.autoscaled else size)
+
+
+def _size(candidate: Candidate | None) -> int:
+    """Of the copy, as the target tells."""
+    return max(candidate.replicas, candidate.minimum or 0, 1) if candidate is not None else 1
 
 
 def _mend_stable(w: Workload, stable: Copy) -> list[Action]:
@@ -50,5 +64,5 @@ def _create_stable(observed: Observed) -> list[Action]:
         return []
     if candidate.revision not in w.pins:
         return [Action(Deed.PIN, candidate.revision)]
-    size = max(candidate.replicas, candidate.minimum or 0, 1)
+    size = _size(candidate)
     return [Action(Deed.CREATE_STABLE, candidate.revision, size, size)]

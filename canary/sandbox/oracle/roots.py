@@ -48,11 +48,24 @@ def judge_removal(w: Workload, write: Write) -> Broken:
     depends = (write.plural, write.name) == ("deployments", w.stable) or write.plural == "services"
     if not depends:
         return
-    if w.now.split:
+    unseen = _came_unseen(w, write.monotonic)
+    if w.now.split and not unseen:
         yield "S11", f"{what} before the split"
     slack = FASTEST if w.skewed else 1.0
-    if write.monotonic < w.now.at + w.settle / slack - 0.5 and len(w.moments) > 2:
+    if write.monotonic < w.now.at + w.settle / slack - 0.5 and len(w.moments) > 2 and not unseen:
         yield "S11", f"{what} {write.monotonic - w.now.at:.2f} s after the split"
     root = w.service(w.root)
     if write.plural == "deployments" and root is not None and w.selects(root) == w.stable:
         yield "S11", f"{what} while the root Service selects it"
+
+
+def _came_unseen(w: Workload, at: float) -> bool:
+    """The split is somebody else's, and so new that a watch may not have told of it."""
+    if not w.now.split or w.now.state is not None:
+        return False
+    came = w.now.at
+    for moment in reversed(w.moments):
+        if not moment.split:
+            break
+        came = moment.at
+    return came > at - w.blind

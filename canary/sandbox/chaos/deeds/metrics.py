@@ -119,5 +119,6 @@ DEEDS = {
     "metrics away": Deed(6, _away, harmless=True),
     "metrics without sense": Deed(8, _nonsense, harmless=True),
     "metrics flaky": Deed(4, _flaky, harmless=True),
-    "no traffic": Deed(3, _no_traffic, harmless=True),
+    # Of few requests any number may be good ones.
+    "no traffic": Deed(3, _no_traffic),
 }
