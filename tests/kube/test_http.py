@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,67 +17,7 @@ from canary.kube.credentials import TokenFile
 from canary.kube.errors import Ambiguous, Conflict, Gone, KubeError, NotFound, Unreachable
 from canary.kube.http import HttpTransport
 from canary.kube.resources import SERVICES
-
-Writer = asyncio.StreamWriter
-Answer = Callable[[str, Writer], Awaitable[None]]
-
-
-class Server:
-    """Keeps each request's head and body; `answer(head, writer)` says the rest."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.heads: list[str] = []
-        self.peers: list[int] = []
-        self.port = 0
-        self.left = asyncio.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: Writer) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                for line in head.lower().splitlines():
-                    if line.startswith("content-length:"):
-                        await reader.readexactly(int(line.split(":")[1]))
-                self.heads.append(head)
-                self.peers.append(writer.get_extra_info("peername")[1])
-                await self.answer(head, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.left.set()
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[Server]:
-    server = Server(answer)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await server.serve(reader, writer)
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            tasks.discard(task)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+from tests.raw_server import Answer, Writer, serving
 
 
 @asynccontextmanager

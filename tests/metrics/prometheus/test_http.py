@@ -5,86 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
 from canary.metrics.prometheus.http import BadAddress, HttpPrometheus
 from canary.metrics.prometheus.prometheus import PrometheusError, Result
+from tests.raw_server import Answer, Writer, serving
 
-Writer = asyncio.StreamWriter
-Answer = Callable[[str, Writer], Awaitable[None]]
 VECTOR = json.dumps(
     {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"a": "b"}, "value": [1, "2"]}]}}
 ).encode()
-
-
-class Server:
-    """Keeps each request; `answer(head, writer)` says the rest."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self.heads: list[str] = []
-        self.bodies: list[str] = []
-        self.peers: list[int] = []
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def form(self) -> dict[str, list[str]]:
-        return parse_qs(self.bodies[-1], strict_parsing=True)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: Writer) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = next(
-                    int(line[15:]) for line in head.lower().splitlines() if line.startswith("content-length:")
-                )
-                self.heads.append(head)
-                self.peers.append(writer.get_extra_info("peername")[1])
-                self.bodies.append((await reader.readexactly(length)).decode())
-                await self._answer(head, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, StopIteration):
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[Server]:
-    server = Server(answer)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await server.serve(reader, writer)
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            tasks.discard(task)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def answering(status: int, body: bytes = VECTOR, *headers: str, length: int | None = None) -> Answer:
