@@ -219,7 +219,7 @@ class Actor:
         live = await self._fence.write(session.version, owner, look.live, change, epoch=epoch)
         session.fenced = Fenced(live.view, versions, look.guarded, self._clock.monotonic())
         if change.direction is not Direction.DOWN or change.act is Act.CREATE:
-            if session.epoch not in (None, epoch):
+            if look.live is not None and session.epoch not in (None, epoch):
                 session.takeovers = session.takeovers.take(self._clock.monotonic())
             session.epoch = epoch
         breach = session.memory.breach()
@@ -238,7 +238,9 @@ class Actor:
             return stored
         if session.epoch == stored and look.live is not None:
             return stored
-        if session.epoch is not None and (wait := session.takeovers.wait(self._clock.monotonic())):
+        # A split that is gone comes back at once: traffic may depend on it.
+        present = look.live is not None and session.epoch is not None
+        if present and (wait := session.takeovers.wait(self._clock.monotonic())):
             raise Contested(wait)
         if not await self._verify():
             raise NotLeading
