@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from canary.cli.flags import Flags, given, with_flags
+from canary.cli.flags import Flags
+from canary.cli.options import given, with_flags
 from canary.cli.registry import app, command
 
 
@@ -30,13 +31,13 @@ class Shell(StrEnum):
 
 
 def _canaries(ctx: typer.Context, incomplete: str) -> list[str]:
-    from canary.cli.completion import canaries
+    from canary.cli.suggested import canaries
 
     return canaries(given(ctx), incomplete)
 
 
 def _approvals(ctx: typer.Context, incomplete: str) -> list[str]:
-    from canary.cli.completion import approvals
+    from canary.cli.suggested import approvals
 
     return approvals(given(ctx), incomplete)
 

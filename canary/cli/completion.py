@@ -1,4 +1,4 @@
-"""Shell completion: words of the program, and names out of the cluster when it answers at once.
+"""Shell completion: what a shell asks for, and the lines that teach it to ask.
 
 kubectl runs `kubectl_complete-canary WORDS…` for its plugins and reads what Cobra's completion protocol says: one
 suggestion per line, with its description behind a tab, and at last a line with the directive
@@ -7,17 +7,10 @@ suggestion per line, with its description behind a tab, and at last a line with 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from canary.cli.session import Session
+from collections.abc import Sequence
 
 NO_FILES = ":4"
 """Cobra's directive for: these are all, do not offer files."""
-PATIENCE = 1.0
-"""Seconds that a person waits for a suggestion, at most."""
 
 
 def suggestions(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -41,58 +34,6 @@ def cobra(words: Sequence[str]) -> str:
         found = []
     lines = [f"{value}\t{text}" if text else value for value, text in found]
     return "\n".join([*lines, NO_FILES]) + "\n"
-
-
-def canaries(params: Mapping[str, Any], incomplete: str) -> list[str]:
-    """Names of Canaries in the namespace that the options so far name."""
-
-    async def names(session: Session) -> list[str]:
-        from canary.cli.canaries import CANARIES
-
-        listing = await session.client.list(CANARIES, session.namespace, timeout=PATIENCE, attempts=1)
-        return [item["metadata"]["name"] for item in listing.items]
-
-    return _asked(params, names, incomplete)
-
-
-def approvals(params: Mapping[str, Any], incomplete: str) -> list[str]:
-    """Approvals that the named Canary's steps have."""
-
-    async def names(session: Session) -> list[str]:
-        plan = (await session.canary(params["name"])).plan
-        return [stage.approval for stage in plan.stages if stage.approval] if plan else []
-
-    return _asked(params, names, incomplete)
-
-
-def namespaces(params: Mapping[str, Any], incomplete: str) -> list[str]:
-    """Namespaces of the cluster."""
-
-    async def names(session: Session) -> list[str]:
-        from canary.kube.resources import NAMESPACES
-
-        listing = await session.client.list(NAMESPACES, timeout=PATIENCE, attempts=1)
-        return [item["metadata"]["name"] for item in listing.items]
-
-    return _asked(params, names, incomplete)
-
-
-def _asked(params: Mapping[str, Any], ask: Callable[[Session], Awaitable[list[str]]], incomplete: str) -> list[str]:
-    from canary.cli.flags import Flags
-    from canary.cli.session import connected
-
-    flags = Flags(params.get("kubeconfig"), params.get("context"), params.get("namespace"))
-
-    async def main() -> list[str]:
-        async with asyncio.timeout(PATIENCE), connected(flags) as session:
-            return await ask(session)
-
-    try:
-        found = asyncio.run(main())
-    except Exception:
-        # No cluster, no rights, no time: a shell shows no error, it only offers nothing.
-        return []
-    return [name for name in found if name.startswith(incomplete)]
 
 
 def script(shell: str) -> str:

@@ -7,7 +7,8 @@ from typing import Concatenate, ParamSpec
 
 import typer
 
-from canary.cli.flags import Flags, with_flags
+from canary.cli.flags import Flags
+from canary.cli.options import with_flags
 
 P = ParamSpec("P")
 

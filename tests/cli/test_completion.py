@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.cli import completion
+from canary.cli import completion, suggested
 from canary.cli.completion import cobra, script
 from canary.cli.main import complete
 
@@ -61,7 +61,7 @@ def test_names_come_out_of_the_cluster(served):
 
 
 def test_a_cluster_that_does_not_answer_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(completion, "PATIENCE", 0.2)
+    monkeypatch.setattr(suggested, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         path = tmp_path / "config"
         path.write_text(
