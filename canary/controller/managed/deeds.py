@@ -46,7 +46,7 @@ from canary.kube.resources import (
 from canary.kube.store import Store
 from canary.workload.autoscaling import PAUSED_REPLICAS
 from canary.workload.claims import REPLICAS, SELECTOR, noted
-from canary.workload.ownership import unmarked
+from canary.workload.ownership import Ours, ownership, unmarked
 from canary.workload.services import pointed_root, root_service, side_selectors
 from canary.workload.stable import stable_deployment
 
@@ -243,10 +243,17 @@ class Deeds:
         return True
 
     async def _seen(self, subject: Subject, kind: Resource, name: str) -> JSON:
-        """Services are read; of everything else the watched object is whole."""
+        """Something of ours. Services are read; of everything else the watched object is whole.
+
+        A Canary that was made anew may have its own by now, under the same name.
+        """
         if kind is SERVICES:
-            return await self._read_service(subject, name)
-        return plain(self._manifests, kind, subject, name)
+            found = await self._read_service(subject, name)
+        else:
+            found = plain(self._manifests, kind, subject, name)
+        if not isinstance(ownership(found, subject.mark, ()), Ours):
+            raise Changed(f"{kind.kind} {name} is not this Canary's any more")
+        return found
 
     async def _read_service(self, subject: Subject, name: str) -> JSON:
         try:
