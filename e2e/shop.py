@@ -24,7 +24,7 @@ from canary.sandbox.judges import consistent
 from canary.sandbox.oracle import Oracle
 from e2e.commits import Commit, CommitLog
 from e2e.controller import ControllerProcess, Installation, install
-from e2e.plane import AuditEvent, Plane
+from e2e.plane import AuditEvent, Mark, Plane
 from e2e.plane.api import RequestFailed
 from e2e.smi_endpoint import SmiEndpoint
 from e2e.smi_wire import Numbers
@@ -168,7 +168,7 @@ class Shop:
         controller.start(wait=wait)
         return controller
 
-    def requests(self, mark: int) -> list[AuditEvent]:
+    def requests(self, mark: Mark) -> list[AuditEvent]:
         """What the controllers have asked the API server for since `mark`."""
         return self.plane.audit.since(mark, user=self.install().user.name)
 

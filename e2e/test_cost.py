@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from e2e.plane.audit import AuditEvent
+from e2e.plane.audit import AuditEvent, Mark
 from e2e.shop import CANARIES, NAME, NEW, OLD, Shop, canary_spec
 from e2e.smi_wire import Numbers
 
@@ -16,7 +16,7 @@ def words(event: AuditEvent) -> str:
     return f"{event.verb} {event.resource}{'/' if event.subresource else ''}{event.subresource}"
 
 
-def asked(shop: Shop, mark: int) -> list[str]:
+def asked(shop: Shop, mark: Mark) -> list[str]:
     return [words(event) for event in shop.requests(mark)]
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from e2e.managed.shop import GITOPS, ManagedShop
-from e2e.plane import AuditEvent
+from e2e.plane import AuditEvent, Mark
 from e2e.shop import NAME
 
 STEPS = [{"weight": weight, "hold": "3s"} for weight in (10, 20, 40, 60, 80)]
@@ -20,7 +20,7 @@ SCALES = 8
 IDLE = 3.0
 
 
-def costs(shop: ManagedShop, mark: int) -> Counter[str]:
+def costs(shop: ManagedShop, mark: Mark) -> Counter[str]:
     """What was asked for since `mark`, besides watches and metrics, by verb and resource."""
     return Counter(words(e) for e in shop.requests(mark) if e.verb != "watch" and e.group != "metrics.smi-spec.io")
 

@@ -9,8 +9,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Writes to these groups are logged with their bodies: they are the commits that a test judges.
 COMMIT_GROUPS = ("split.smi-spec.io", "canary.delivery", "coordination.k8s.io")
@@ -60,20 +61,39 @@ class AuditEvent:
         return int(metadata.get("resourceVersion") or 0)
 
 
+class Mark(NamedTuple):
+    """A moment: a position in the log, in bytes, and the time as the log has it.
+
+    A request is logged after it was answered, so that one from before may stand behind the position.
+    """
+
+    position: int = 0
+    at: str = ""
+
+
+BEGINNING = Mark()
+
+
 class AuditLog:
-    """Reads the log file; a position in it is a number of bytes."""
+    """Reads the log file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def mark(self) -> int:
-        """The position now, for `since`."""
-        return self.path.stat().st_size if self.path.exists() else 0
+    def mark(self) -> Mark:
+        """Now, for `since`."""
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return Mark(self.path.stat().st_size if self.path.exists() else 0, at)
 
     def since(
-        self, mark: int = 0, *, user: str | None = None, user_agent: str | None = None, namespace: str | None = None
+        self,
+        mark: Mark = BEGINNING,
+        *,
+        user: str | None = None,
+        user_agent: str | None = None,
+        namespace: str | None = None,
     ) -> list[AuditEvent]:
-        """The requests logged after `mark`; `user_agent` is a prefix, `user` and `namespace` are exact."""
+        """The requests that came after `mark`; `user_agent` is a prefix, `user` and `namespace` are exact."""
         return [
             event
             for event in self._events(mark)
@@ -82,7 +102,7 @@ class AuditLog:
             and (namespace is None or event.namespace == namespace)
         ]
 
-    def commits(self, group: str, namespace: str, mark: int = 0) -> list[AuditEvent]:
+    def commits(self, group: str, namespace: str, mark: Mark = BEGINNING) -> list[AuditEvent]:
         """The accepted writes that changed an object of `group` in `namespace`, in the order of their commit.
 
         A write that changed nothing gets the same resourceVersion as the one before; only the first is a commit. A
@@ -98,14 +118,15 @@ class AuditLog:
             first.setdefault(event.resource_version, event)
         return [first[version] for version in sorted(first)]
 
-    def _events(self, mark: int) -> Iterator[AuditEvent]:
+    def _events(self, mark: Mark) -> Iterator[AuditEvent]:
         if not self.path.exists():
             return
         with self.path.open("rb") as log:
-            log.seek(mark)
+            log.seek(mark.position)
             for line in log:
                 # A watch is logged when it starts and when it ends; the start is the request.
-                if line.endswith(b"\n") and (event := _decode(json.loads(line))) is not None:
+                event = _decode(json.loads(line)) if line.endswith(b"\n") else None
+                if event is not None and event.received >= mark.at:
                     yield event
 
 
