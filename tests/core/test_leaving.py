@@ -37,6 +37,20 @@ def test_the_order_is_target_services_stamps_split_and_only_then_the_copy(manage
     assert r.cluster.root.selects is Selects.CANDIDATE
 
 
+def test_a_backend_that_somebody_deletes_meanwhile_comes_back_for_the_handover(managed):
+    r = managed().onboard()
+    r.delete()
+    while "ScaleCandidate 4" not in r.writes:
+        assert r.step()
+    r.cluster.parts.remove("Service/shop-canary")
+    leave(r)
+
+    assert r.writes[-10:].count("FillGap Service/shop-canary") == 1
+    assert len(r.candidate.pods) == 4
+    assert r.cluster.root.selects is Selects.CANDIDATE
+    assert not r.cluster.leftovers
+
+
 @pytest.mark.parametrize("phase", ALL)
 def test_from_every_phase_the_promoted_template_serves_at_the_end(managed, phase):
     r = managed().to(phase)

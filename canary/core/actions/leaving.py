@@ -125,7 +125,12 @@ def _sides(observed: Observed, state: State | None) -> tuple[Side, Side]:
     """Stable's side and the canary's."""
     plan = observed.plan or observed.last_plan
     stable = (state.serving if state is not None else "") or (plan.stable if plan else "")
-    return observed.side(stable), observed.side(plan.canary if plan else state.canary if state is not None else "")
+    return observed.side(stable), observed.side(_canary_service(observed, state))
+
+
+def _canary_service(observed: Observed, state: State | None) -> str:
+    plan = observed.plan or observed.last_plan
+    return plan.canary if plan else state.canary if state is not None else ""
 
 
 def _relieve(observed: Observed, state: State | None, w: Workload, now: Now) -> tuple[Action, ...]:
@@ -145,6 +150,9 @@ def _relieve(observed: Observed, state: State | None, w: Workload, now: Now) -> 
 def _hand_over(observed: Observed, state: State | None, w: Workload, now: Now) -> tuple[Action, ...]:
     if left_behind(observed, state, now) or w.candidate is None:
         return tuple(Action(Deed.DISOWN, part=part) for part in w.leftovers)
+    if (service := f"Service/{_canary_service(observed, state)}") in w.gaps:
+        # By it the pods that take over are seen to be ready: whoever has deleted it would stop the handover.
+        return (Action(Deed.FILL_GAP, part=service),)
     candidate, stamp = w.candidate, state.seq if state is not None else observed.record.seq
     promoted = promoted_revision(observed, state)
     replaced = replaces(observed, state, now)

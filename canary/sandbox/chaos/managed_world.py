@@ -6,7 +6,7 @@ import random
 from contextlib import suppress
 from typing import Any
 
-from canary.api.names import OWNER_ANNOTATION, REVISION_ANNOTATION
+from canary.api.names import ORIGINAL_SELECTOR_ANNOTATION, OWNER_ANNOTATION, REVISION_ANNOTATION
 from canary.controller.watches import CANARIES
 from canary.core.state import State
 from canary.kube.errors import KubeError
@@ -93,6 +93,7 @@ class ManagedWorld(World):
             with suppress(KubeError):
                 await self._plain_selector(name)
         await self._tidy()
+        await self._own_selector()
         others = [config_map(app, CONFIG, size="1"), *([autoscaler(app)] if self.scaled else [])]
         await self.sim.apply(*others, self.deployment())
         if self.sim.object("services") is None:
@@ -146,6 +147,14 @@ class ManagedWorld(World):
         for kind, name in orphans:
             with suppress(KubeError):
                 await self.delete(kind, name)
+
+    async def _own_selector(self) -> None:
+        """A root that nobody has taken over, and that selects what never was ready, gets its own selector back."""
+        root, stable = self.sim.object("services"), self.sim.object("deployments", self.sides[0])
+        taken = root is not None and ORIGINAL_SELECTOR_ANNOTATION in (root["metadata"].get("annotations") or {})
+        serves = stable is not None and stable["status"].get("readyReplicas")
+        if root is not None and not taken and not serves:
+            await self.patch(SERVICES, self.sim.app.name, {"spec": {"selector": {"app": self.sim.app.name}}})
 
     async def _plain_selector(self, name: str) -> None:
         """What others have added to a selector is taken away."""
