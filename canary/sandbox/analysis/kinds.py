@@ -45,7 +45,7 @@ def _healthy() -> Iterator[Kind]:
                 f"{rps:g} req/s, {percent(rate)} failures, weight {percent(share)}, confidence {percent(1.0 - alpha)}"
             )
             group = f"false alarms at 360 looks, confidence {percent(1.0 - alpha)}, tolerance 0"
-            yield Kind("A1", what, Watched(traffic, test), Seldom(alpha), 0.4, group)
+            yield Kind("A1", what, Watched(traffic, test), Seldom(alpha), 1.0, group)
 
 
 def _outage() -> Iterator[Kind]:
