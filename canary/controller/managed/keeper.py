@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -113,7 +113,7 @@ class Keeper:
         if subject is None or stays or session.findings.terminating:
             return True
         namespace, _ = subject.key
-        selector = ",".join(f"{key}={value}" for key, value in sorted(subject.mark.labels.items()))
+        selector = _label_selector(subject.mark.labels)
         for kind in (SERVICES, *sorted(self._kinds.wanted(namespace), key=attrgetter("plural"))):
             found = await self._client.list(kind, namespace, label_selector=selector, attempts=1)
             ours = [one for one in found.items if isinstance(ownership(one, subject.mark, ()), Ours)]
@@ -187,7 +187,7 @@ class Keeper:
         labels: dict[str, str] = next(
             (one["spec"]["selector"]["matchLabels"] for one in found if one["metadata"]["name"] == deployment), {}
         )
-        return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        return _label_selector(labels)
 
     async def work(
         self, session: Session, canary: Canary, owner: Owner, observed: Observed, begin: Begin
@@ -266,6 +266,10 @@ class Keeper:
             split = live.view if live else None
         observed = self._world.observe(session, canary, split)
         return action in due(observed, session.memory, self._actor.now())
+
+
+def _label_selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def _too_often(findings: Findings, action: Action, now: float) -> float:
