@@ -65,7 +65,7 @@ def project(
         failed_windows=known.failed,
         next_evaluation=_next(known, decision, now),
         message=outlook.message[:MAX_MESSAGE],
-        metrics=_metrics(plan, memory) or _told(previous, known, memory),
+        metrics=_metrics(plan, known, memory) or _told(previous, known, memory),
         conditions=tuple(_dated(c, subject, now) for c in conditions),
         history=_history(previous.history, known, now),
         record=previous.record if state is None else _record(observed, state, subject.split_version),
@@ -150,13 +150,15 @@ def _dated(condition: Condition, subject: Subject, now: Now) -> Condition:
     return msgspec.structs.replace(condition, observed_generation=subject.generation, last_transition_time=moved)
 
 
-def _metrics(plan: Plan | None, memory: Memory) -> tuple[MetricStatus, ...]:
+def _metrics(plan: Plan | None, state: State, memory: Memory) -> tuple[MetricStatus, ...]:
     if plan is None:
         return ()
+    # At rest nobody asks any more, and two processes would contradict each other over what they met last.
+    failing = state.running and memory.failing_since is not None
     shown = {metric.name: metric for metric in memory.shown}
     rows = []
     for limit in plan.limits:
-        if memory.failing_since is not None:
+        if failing:
             reason = memory.source_reason[:MAX_MESSAGE]
             rows.append(MetricStatus(name=limit.name, verdict=Verdict.SOURCE_ERROR, message=reason))
         elif limit.name in shown:

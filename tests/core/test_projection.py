@@ -134,6 +134,16 @@ def test_a_failing_source_shows_in_every_metric(rollout):
     assert {(m.verdict, m.message) for m in r.status.metrics} == {("SourceError", "503 Service Unavailable")}
 
 
+def test_once_a_rollout_is_over_no_source_is_said_to_fail(rollout):
+    r = rollout().until(5)
+    r.failure()
+    r.abort = "@t0"
+    r.rest()
+
+    assert r.phase is Phase.ROLLED_BACK
+    assert "SourceError" not in {m.verdict for m in r.status.metrics}
+
+
 def test_values_and_sentences_alone_are_not_material(rollout):
     r = rollout(stages=(Stage(5, hold=600.0), Stage(100))).until(5)
     r.window()
