@@ -116,9 +116,7 @@ class Keeper:
         selector = _label_selector(subject.mark.labels)
         for kind in (SERVICES, *sorted(self._kinds.wanted(namespace), key=attrgetter("plural"))):
             found = await self._client.list(kind, namespace, label_selector=selector, attempts=1)
-            ours = [one for one in found.items if isinstance(ownership(one, subject.mark, ()), Ours)]
-            # A root Service that we have made stays: callers know its name.
-            if any(kind is not SERVICES or one["metadata"]["name"] != subject.spec.service.name for one in ours):
+            if any(isinstance(ownership(one, subject.mark, ()), Ours) for one in found.items):
                 return False
         return True
 

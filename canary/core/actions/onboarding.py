@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
+from canary.core.actions.scalers import start
 from canary.core.observed import Observed
 from canary.core.workload import Candidate, Copy, Selects, Workload
 
@@ -34,9 +35,10 @@ def due_unsplit(observed: Observed) -> tuple[Action, ...]:
 
 
 def _scale_up(w: Workload, stable: Copy) -> Action:
-    """From zero on an autoscaler has the say."""
-    size = 1 if stable.autoscaled else max(_size(w.candidate), stable.size or 1)
-    return Action(Deed.SCALE_STABLE, replicas=size, size=stable.size if stable.autoscaled else size)
+    if stable.autoscaled:
+        return start(stable)
+    size = max(_size(w.candidate), stable.size or 1)
+    return Action(Deed.SCALE_STABLE, replicas=size, size=size)
 
 
 def _size(candidate: Candidate | None) -> int:

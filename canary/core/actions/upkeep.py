@@ -7,7 +7,7 @@ not be found here in the next.
 from __future__ import annotations
 
 from canary.core.actions.action import Action, Deed
-from canary.core.actions.scalers import pause, resume
+from canary.core.actions.scalers import pause, resume, start
 from canary.core.phases import Phase
 from canary.core.scale import leading_weight, replicas_for
 from canary.core.situation import Situation
@@ -87,8 +87,7 @@ def _size(s: Situation, stable: Copy, candidate: Candidate | None) -> list[Actio
     Up at once; down only when no rollout runs, since all traffic may come back.
     """
     if stable.autoscaled:
-        # At zero an autoscaler does nothing any more (Kubernetes, Horizontal Pod Autoscaling, "implicit maintenance").
-        return [] if stable.replicas else [Action(Deed.SCALE_STABLE, replicas=1, size=stable.size, stamp=s.state.seq)]
+        return [] if stable.replicas else [start(stable, s.state.seq)]
     size = candidate.size if candidate is not None and candidate.size else stable.size or max(stable.replicas, 1)
     replicas = size if s.state.phase in CLOSED else max(size, stable.replicas)
     if (replicas, size) == (stable.replicas, stable.size):
