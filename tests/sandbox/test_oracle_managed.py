@@ -170,6 +170,17 @@ def test_the_root_selects_stable_as_long_as_there_is_a_canary(promoted, selector
     assert "S25" in broken((*promoted, but(root, selector=selector)))
 
 
+@pytest.mark.parametrize(("seconds", "wrong"), [(1.0, set()), (100.0, {"S25"})])
+def test_that_somebody_has_deleted_the_copy_may_be_news_when_the_root_is_pointed_at_it(promoted, seconds, wrong):
+    pointed = last(promoted, "services", "podinfo")
+    copy = last(promoted[: promoted.index(pointed)], "deployments", "podinfo-stable")
+    gone = replace(copy, old=copy.new, new=None, manager="kubectl", monotonic=pointed.monotonic - seconds)
+
+    log = (*promoted[: promoted.index(pointed)], gone, pointed)
+
+    assert broken(log) & {"S25"} == wrong
+
+
 @pytest.mark.parametrize(("plural", "name"), [("secrets", "password"), ("pods", "podinfo-1"), ("services", "other")])
 def test_nothing_of_others_is_written(promoted, plural, name):
     root = last(promoted, "services", "podinfo")

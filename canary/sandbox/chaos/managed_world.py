@@ -38,6 +38,11 @@ KEPT = 5.0
 class ManagedWorld(World):
     """`wanted` is what Git holds: a release and whether its manifest names replicas."""
 
+    resources = (
+        *World.resources, "deployments", "replicasets", "controllerrevisions", "configmaps",
+        "horizontalpodautoscalers", "poddisruptionbudgets",
+    )  # fmt: skip
+
     def __init__(self, seed: int, **options: Any) -> None:
         super().__init__(seed, **options)
         dice = random.Random(seed ^ 0x3A7A6ED)

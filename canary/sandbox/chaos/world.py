@@ -31,7 +31,15 @@ _HOUR = 3600.0
 
 
 class World:
-    """`sim` and what is done to it. `errors` is the percentage of failures of the new release."""
+    """`sim` and what is done to it. `errors` is the percentage of failures of the new release.
+
+    `resources` are what the controller reads or writes here, and what an outage can be of.
+    """
+
+    resources: tuple[str, ...] = (
+        "trafficsplits", "canaries", "endpointslices", "services", "pods", "events", "leases",
+        "customresourcedefinitions",
+    )  # fmt: skip
 
     def __init__(
         self, seed: int, *, leader_elect: bool, skewed: bool, latency: float, lag: float, errors: float

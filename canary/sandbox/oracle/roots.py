@@ -27,7 +27,7 @@ def _pointed(w: Workload, write: Write) -> Broken:
         yield "S25", f"{what}, though the Canary is not being deleted"
     elif after == w.stable and all(moment.deleting for moment in moments) and write.name == w.root:
         yield "S25", f"{what}, though the Canary was deleted before"
-    elif not after and not any(moment.deleting for moment in moments):
+    elif not (after or any(m.deleting for m in moments) or w.selected_lately(write.new, write.monotonic)):
         yield "S25", what
     state, held = w.decided, held_revision(w)
     if after == w.target and write.name == w.root and state is not None and held in state.rejected:

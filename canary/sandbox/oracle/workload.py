@@ -59,6 +59,7 @@ class Workload:
     objects: dict[Key, JSON] = field(default_factory=dict)
     written: dict[Key, int] = field(default_factory=dict)
     lost: dict[str, float] = field(default_factory=dict)
+    gone: dict[str, tuple[float, JSON]] = field(default_factory=dict)
     pointed: float = 0.0
     moments: list[Moment] = field(default_factory=lambda: [START])
 
@@ -139,6 +140,12 @@ class Workload:
         ]
         return found[0] if len(found) == 1 else ""
 
+    def selected_lately(self, service: JSON | None, at: float) -> bool:
+        """Whether it selects pods of a Deployment that was deleted too lately for a watch to have told of it."""
+        selector = ((service or {}).get("spec") or {}).get("selector") or {}
+        lately = [one for when, one in self.gone.values() if when > at - self.blind]
+        return bool(selector) and any(selector.items() <= labels_of(one).items() for one in lately)
+
     def note(self, write: Write) -> None:
         """The write has been judged: now it has happened."""
         key = (write.plural, write.name)
@@ -150,6 +157,8 @@ class Workload:
             self.objects[key] = write.new
             return
         gone = self.objects.pop(key, None)
+        if write.plural == "deployments" and gone is not None:
+            self.gone[write.name] = (write.monotonic, gone)
         if write.plural == "controllerrevisions" and not self.ours(write):
             self.lost[annotations_of(gone).get(REVISION_ANNOTATION, "")] = write.monotonic
 

@@ -9,9 +9,6 @@ from canary.sandbox.apiserver.faults import Answer, Effect
 from canary.sandbox.chaos.deeds.deed import Deed
 from canary.sandbox.chaos.world import World
 
-PLURALS = (
-    "trafficsplits", "canaries", "endpointslices", "services", "pods", "events", "leases", "customresourcedefinitions",
-)  # fmt: skip
 WRITES = "create,update,patch,delete"
 READS = "get,list"
 OUTAGES: tuple[Effect, ...] = (
@@ -40,14 +37,16 @@ async def _outage(world: World, dice: random.Random) -> None:
     world.fault(
         dice.choice(_SECONDS),
         dice.choice(OUTAGES),
-        resource=dice.choice(PLURALS),
+        resource=dice.choice(world.resources),
         verb=dice.choice((WRITES, READS, "", "watch")),
     )
 
 
 async def _deny(world: World, dice: random.Random) -> None:
     """A right is taken away, and given back."""
-    world.fault(dice.choice(_SECONDS), Answer(403), resource=dice.choice(PLURALS), verb=dice.choice((WRITES, "")))
+    world.fault(
+        dice.choice(_SECONDS), Answer(403), resource=dice.choice(world.resources), verb=dice.choice((WRITES, ""))
+    )
 
 
 async def _no_writes(world: World, dice: random.Random) -> None:
