@@ -91,8 +91,8 @@ class Controller:
         )  # fmt: skip
         pods = PodIndex(client)
         self.world = World(
-            pods, self.watches.slices_known, self.watches.services_known, Manifests(clock),
-            self.watches.manifests_known, secrets=settings.track_secrets,
+            pods, self.watches.slices_known, self.watches.slices_watched, self.watches.services_known,
+            Manifests(clock), self.watches.manifests_known, secrets=settings.track_secrets,
         )  # fmt: skip
         self.elector = self._elector(rng) if settings.leader_elect else None
         fence = Fence(client, writer=settings.identity, clock=clock)

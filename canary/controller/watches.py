@@ -90,6 +90,11 @@ class Watches:
             return False
         return len(entry.names) > MAX_NAMES or service in entry.names
 
+    def slices_watched(self, namespace: str) -> bool:
+        """Whether a watch of the endpoints is open: what has been read may be old otherwise."""
+        entry = self._open.get(namespace)
+        return entry is not None and entry.slices is not None and entry.slices.reflector.watching
+
     def services_known(self, namespace: str) -> bool:
         """Whether the Services of a namespace have been read."""
         entry = self._open.get(namespace)

@@ -49,12 +49,14 @@ def _split_root(split: TrafficSplit) -> tuple[tuple[str, str], ...]:
 
 
 class World:
-    """`slices_known(namespace, service)` and `services_known(namespace)` tell what has been read at least once."""
+    """`slices_known(namespace, service)` and `services_known(namespace)` tell what has been read at least once,
+    `slices_watched(namespace)` whether there is a watch that would tell of news."""
 
     def __init__(
         self,
         pods: PodIndex,
         slices_known: Callable[[str, str], bool],
+        slices_watched: Callable[[str], bool],
         services_known: Callable[[str], bool],
         manifests: Manifests,
         manifests_known: Callable[[str], bool],
@@ -68,6 +70,7 @@ class World:
         self.pods = pods
         self.interests = Interests()
         self._slices_known = slices_known
+        self._slices_watched = slices_watched
         self._services_known = services_known
         self.manifests = manifests
         self._observer = Observer(
@@ -187,13 +190,14 @@ class World:
         self, session: Session, state: State | None, root: Service | None, live: tuple[EndpointSlice, ...] | None
     ) -> dict[str, Side]:
         namespace, sides = session.key[0], {}
+        watched = live is not None or self._slices_watched(namespace)
         for name in session.services(state):
             slices = self._slices(namespace, name, live)
             known = live is not None or self._slices_known(namespace, name)
             service = self.services.get(namespace, name)
             facts = self.pods.facts(namespace, name)
             looping = session.findings.looping
-            sides[name] = side_of(name, service, slices, facts, root, known=known, looping=looping)
+            sides[name] = side_of(name, service, slices, facts, root, known=known, watched=watched, looping=looping)
         return sides
 
     def _slices(

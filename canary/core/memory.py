@@ -100,7 +100,7 @@ def remember(memory: Memory, observed: Observed, readings: tuple[Reading, ...], 
     side = observed.side(state.canary or plan.canary)
     if observed.workload is None:
         memory = _follow_wait(memory, plan, state, side, now)
-    memory = _follow_endpoints(memory, plan, side, now)
+    memory = _follow_endpoints(memory, plan, state, side, now)
     if observed.workload is not None:
         memory = _follow_workload(memory, plan, state, observed, observed.workload, now)
     for reading in readings:
@@ -215,20 +215,30 @@ def _follow_wait(memory: Memory, plan: Plan, state: State, side: Side, now: Now)
     return msgspec.structs.replace(memory, waiting_since=now.monotonic - waited)
 
 
-def _follow_endpoints(memory: Memory, plan: Plan, side: Side, now: Now) -> Memory:
-    changes: dict[str, object] = {}
+def _gone_since(memory: Memory, state: State, side: Side, now: Now) -> float | None:
+    """Since when the canary has had weight and no endpoint: not before this process saw both, and could have seen more.
+
+    Another process may have raised on endpoints that a watch which is closed has not told this one of.
+    """
+    if not side.known:
+        return memory.gone_since
+    if not (side.gone and state.running and state.weight):
+        return None
+    if memory.gone_since is None and side.watched:
+        return now.monotonic
+    return memory.gone_since
+
+
+def _follow_endpoints(memory: Memory, plan: Plan, state: State, side: Side, now: Now) -> Memory:
+    changes: dict[str, object] = {"gone_since": _gone_since(memory, state, side, now)}
     unknown = not side.known or (side.ready > 0 and side.hashes is None)
     if side.revision != memory.revision and not unknown:
         changes |= {"revision": side.revision, "revision_since": now.monotonic}
     if side.gone:
-        changes |= {"warm_at": None}
-        if memory.gone_since is None:
-            changes["gone_since"] = now.monotonic
-    elif side.known:
-        changes["gone_since"] = None
-        if memory.warm_at is None or changes.get("revision"):
-            began = now.wall if side.ready_at is None else side.ready_at
-            changes["warm_at"] = now.monotonic + left(plan.warmup, began, now)
+        changes["warm_at"] = None
+    elif side.known and (memory.warm_at is None or changes.get("revision")):
+        began = now.wall if side.ready_at is None else side.ready_at
+        changes["warm_at"] = now.monotonic + left(plan.warmup, began, now)
     return msgspec.structs.replace(memory, **changes)
 
 

@@ -57,14 +57,16 @@ class Split(msgspec.Struct, frozen=True):
 class Side(msgspec.Struct, frozen=True):
     """One Service and what is ready behind it.
 
-    `known` is false until the endpoints were read once. `hashes` are the pod hashes of the ready endpoints, sorted, or
-    `None` while they are not known. `ready_at` is when the last of them became ready, in Unix seconds. `named` is the
-    revision that all of them run, where the workload itself has one: empty for a mixture, or one that nobody asked for.
+    `known` is false until the endpoints were read once, `watched` while no open watch tells of them. `hashes` are the
+    pod hashes of the ready endpoints, sorted, or `None` while they are not known. `ready_at` is when the last of them
+    became ready, in Unix seconds. `named` is the revision that all of them run, where the workload itself has one:
+    empty for a mixture, or one that nobody asked for.
     """
 
     service: str
     exists: bool = True
     known: bool = True
+    watched: bool = True
     ready: int = 0
     hashes: tuple[str, ...] | None = None
     ready_at: float | None = None

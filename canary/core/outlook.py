@@ -22,7 +22,9 @@ def wake_at(s: Situation) -> float | None:
     moments: list[float | None] = []
     if s.state.running:
         moments += [memory.hold_until, memory.settled_at, memory.warm_at]
-        moments.append(_after(memory.gone_since, GONE_AFTER))
+        # While no watch is open, nothing else would bring this back.
+        unwatched = s.state.weight > 0 and s.canary_side.gone and memory.gone_since is None
+        moments.append(_after(s.now.monotonic if unwatched else memory.gone_since, GONE_AFTER))
     if plan is not None:
         moments.append(_after(memory.waiting_since, plan.deadline))
         moments.append(_after(memory.no_data_since, plan.no_data_timeout))

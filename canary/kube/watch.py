@@ -141,6 +141,11 @@ class Reflector(Generic[T]):
         self._opened_at: float | None = None
         self._paged = True
 
+    @property
+    def watching(self) -> bool:
+        """Whether a stream is open."""
+        return isinstance(self.state, Watching)
+
     async def run(self) -> None:
         """List and watch until cancelled. May be run again afterwards; goes on where it was."""
         failures = 0

@@ -73,6 +73,7 @@ def side_of(
     root: Service | None,
     *,
     known: bool,
+    watched: bool = True,
     looping: Collection[str] = (),
 ) -> Side:
     """The view of one Service. Its pod hashes are unknown while a ready pod has not been looked at.
@@ -95,6 +96,7 @@ def side_of(
         name,
         exists=service is not None,
         known=known,
+        watched=watched,
         ready=len(endpoints),
         hashes=hashes,
         ready_at=max(times) if times and hashes is not None else None,

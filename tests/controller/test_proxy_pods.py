@@ -76,7 +76,15 @@ def cluster() -> Cluster:
             return SimpleNamespace(items=tuple(listed))
 
     cluster = Cluster(
-        World(PodIndex(Client()), lambda *_: True, lambda *_: True, Manifests(SystemClock()), lambda *_: True), listed
+        World(
+            PodIndex(Client()),
+            lambda *_: True,
+            lambda *_: True,
+            lambda *_: True,
+            Manifests(SystemClock()),
+            lambda *_: True,
+        ),
+        listed,
     )
     cluster.canary("web", "web-v1", "web-v2")
     return cluster

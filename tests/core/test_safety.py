@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from canary.core.phases import Phase
@@ -177,6 +178,39 @@ def lose(r, gone, side):
     r.wait(1)
     r.rest()
     r.set(side("v2", ready_at=r.wall))
+
+
+def test_endpoints_that_no_open_watch_tells_of_are_not_lost_yet(rollout, gone):
+    r = rollout(stages=LONG).until(5)
+    r.set(msgspec.structs.replace(gone("v2"), watched=False))
+    r.rest()
+    r.wait(30)
+    r.rest()
+    assert (r.weight, r.decision.wake_at) == (5, r.monotonic + 1)
+
+    r.set(gone("v2"))
+    r.rest()
+    r.wait(1)
+    r.rest()
+
+    assert (r.weight, r.state.lost) == (0, 1)
+
+
+def test_what_was_gone_before_there_was_weight_is_lost_a_second_after(rollout, gone, side):
+    r = rollout(stages=LONG).begin()
+    r.set(gone("v2"))
+    r.rest()
+    r.wait(30)
+    r.rest()
+    of_one_that_is_late = r.memory
+    r.set(side("v2"))
+    r.until(5)
+
+    r.memory = of_one_that_is_late
+    r.set(gone("v2"))
+    r.rest()
+
+    assert r.weight == 5
 
 
 def test_after_a_loss_endpoints_and_warm_up_are_needed_anew(rollout, gone, side):

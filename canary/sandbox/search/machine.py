@@ -121,7 +121,7 @@ class _Look:
         rng = random.Random(0)
         client = Client(_Wire(), clock=self._clock, rng=rng)
         manifests = Manifests(self._clock)
-        caches = Caches(pods, lambda *_: True, lambda _: True, manifests, lambda _: True)
+        caches = Caches(pods, lambda *_: True, lambda _: True, lambda _: True, manifests, lambda _: True)
         caches.services, caches.slices = services, slices
         caches.canaries.source().replace([_canary(run.seen.canary)])
         caches.splits.source().replace([] if run.seen.split is None else [_split(run.seen.split)])
@@ -289,7 +289,9 @@ def _services() -> Store[Service]:
 
 
 def _slices(revision: int) -> Store[EndpointSlice]:
-    caches = Caches(cast(Any, None), lambda *_: True, lambda _: True, Manifests(_Clock(0)), lambda _: True)
+    caches = Caches(
+        cast(Any, None), lambda *_: True, lambda _: True, lambda _: True, Manifests(_Clock(0)), lambda _: True
+    )
     page = msgspec.json.decode(server.slices(revision), type=Page[EndpointSlice])
     caches.slices.source().replace(page.items or ())
     return caches.slices
