@@ -65,7 +65,7 @@ def project(
         failed_windows=known.failed,
         next_evaluation=_next(known, decision, now),
         message=outlook.message[:MAX_MESSAGE],
-        metrics=_metrics(plan, known, memory) or _told(previous, known, memory),
+        metrics=_metrics(previous, plan, known, memory),
         conditions=tuple(_dated(c, subject, now) for c in conditions),
         history=_history(previous.history, known, now),
         record=previous.record if state is None else _record(observed, state, subject.split_version),
@@ -150,10 +150,25 @@ def _dated(condition: Condition, subject: Subject, now: Now) -> Condition:
     return msgspec.structs.replace(condition, observed_generation=subject.generation, last_transition_time=moved)
 
 
-def _metrics(plan: Plan | None, state: State, memory: Memory) -> tuple[MetricStatus, ...]:
+def _metrics(previous: CanaryStatus, plan: Plan | None, state: State, memory: Memory) -> tuple[MetricStatus, ...]:
+    told = _told(previous, state)
+    if told and not state.running:
+        # Two processes may have judged other windows last: at rest they would contradict each other for ever.
+        return told
+    return _measured(plan, state, memory) or (() if memory.shown else told)
+
+
+def _told(previous: CanaryStatus, state: State) -> tuple[MetricStatus, ...]:
+    """What was said of this same state, maybe before a restart: that nothing has been measured since is no news."""
+    if previous.record is None or previous.record.seq != state.seq:
+        return ()
+    return tuple(row for row in previous.metrics if row.verdict != Verdict.SOURCE_ERROR)
+
+
+def _measured(plan: Plan | None, state: State, memory: Memory) -> tuple[MetricStatus, ...]:
     if plan is None:
         return ()
-    # At rest nobody asks any more, and two processes would contradict each other over what they met last.
+    # At rest nobody asks any more.
     failing = state.running and memory.failing_since is not None
     shown = {metric.name: metric for metric in memory.shown}
     rows = []
@@ -175,14 +190,6 @@ def _metrics(plan: Plan | None, state: State, memory: Memory) -> tuple[MetricSta
                 )
             )
     return tuple(rows)
-
-
-def _told(previous: CanaryStatus, state: State, memory: Memory) -> tuple[MetricStatus, ...]:
-    """What was said of this same state before a restart: that nothing has been measured since is no news."""
-    same = previous.record is not None and previous.record.seq == state.seq
-    if not same or memory.shown:
-        return ()
-    return tuple(row for row in previous.metrics if row.verdict != Verdict.SOURCE_ERROR)
 
 
 def _next(state: State, decision: Decision, now: Now) -> str | None:

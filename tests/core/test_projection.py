@@ -8,6 +8,7 @@ import pytest
 from canary.core.phases import Phase
 from canary.core.plan import Stage
 from canary.core.status import material, timestamp
+from canary.core.verdict import Verdict
 from canary.core.window import Sample
 
 
@@ -142,6 +143,19 @@ def test_once_a_rollout_is_over_no_source_is_said_to_fail(rollout):
 
     assert r.phase is Phase.ROLLED_BACK
     assert "SourceError" not in {m.verdict for m in r.status.metrics}
+
+
+def test_at_rest_another_process_does_not_contradict_what_was_told_of_the_metrics(rollout):
+    r = rollout().promoted()
+    told = r.status.metrics
+    judged = [msgspec.structs.replace(metric, verdict=Verdict.NO_DATA) for metric in r.memory.shown]
+
+    r.memory = msgspec.structs.replace(r.memory, shown=tuple(judged))
+    r.wait(60)
+    r.rest()
+
+    assert told
+    assert r.status.metrics == told
 
 
 def test_values_and_sentences_alone_are_not_material(rollout):
