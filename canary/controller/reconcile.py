@@ -162,13 +162,16 @@ class Reconciler:
             return None
         canary, observed, decision = session.finding
         state = trusted_state(observed, session.memory)
+        session.status_due = None
         try:
             await self._tell(session, canary, observed, decision)
         except KubeError:
             # Nobody can be told at the moment. What runs has to be known all the same.
             await self._list_pods(session, canary, state)
             raise
-        return await self._list_pods(session, canary, state)
+        pods = await self._list_pods(session, canary, state)
+        words = None if session.status_due is None else max(session.status_due - self._actor.now().monotonic, GRAIN)
+        return min((wait for wait in (pods, words) if wait is not None), default=None)
 
     async def _act(
         self, session: Session, canary: Canary, owner: Owner | None, observed: Observed

@@ -64,7 +64,9 @@ class Reporter:
         status = project(subject, observed, state, session.memory, decision, now)
         if status == previous:
             return previous
-        if material(status) == material(previous) and now.monotonic < session.status_written_at + REFRESH:
+        due = session.status_written_at + REFRESH
+        if material(status) == material(previous) and now.monotonic < due:
+            session.status_due = due
             return previous
         namespace, name = session.key
         body = msgspec.to_builtins(status)

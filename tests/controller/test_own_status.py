@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from canary.api.canary import Canary
-from canary.controller.report import Reporter
+from canary.controller.report import REFRESH, Reporter
 from canary.controller.session import Session
 from canary.core.decision import Decision, Outlook
 from canary.core.observed import Now, Observed
+from canary.kube.client import PatchKind
+from canary.kube.resources import SERVICES
 
 NOW = Now(100.0, 1_767_225_600.0)
 
@@ -60,3 +62,20 @@ async def test_what_others_made_of_it_since_counts(tell):
     await tell("1", "WaitingForService")
 
     assert await tell("2", "WaitingForService") == ["1", "2"]
+
+
+async def test_a_sentence_that_changes_soon_after_another_is_told_a_minute_later(rollout):
+    async with rollout(errors=20) as sim:
+        await sim.reach("RolledBack")
+        client, service = sim.cluster.client, sim.app.name
+        root = await client.get(SERVICES, service, "shop")
+        side = await client.get(SERVICES, "podinfo-v2", "shop")
+        await sim.sleep(120)
+        for selector in (side["spec"]["selector"], root["spec"]["selector"]):
+            patch = [{"op": "replace", "path": "/spec/selector", "value": selector}]
+            await client.patch(SERVICES, service, patch, "shop", kind=PatchKind.JSON)
+            await sim.sleep(5)
+
+        await sim.sleep(REFRESH)
+
+        assert "RootSelectsCanary" not in str(sim.status().conditions)
