@@ -9,7 +9,7 @@ from canary.sandbox.oracle.log import FASTEST, Broken, Write, annotations_of
 from canary.sandbox.oracle.splits import Split
 from canary.sandbox.oracle.statuses import finalizer_went
 from canary.sandbox.oracle.templates import held_revision
-from canary.sandbox.oracle.workload import Workload
+from canary.sandbox.oracle.workload import Workload, selector_of
 
 
 def judge_closing(w: Workload, before: State | None, after: State) -> Broken:
@@ -66,7 +66,7 @@ def judge_goodbye(w: Workload, write: Write) -> Broken:
         if w.owned(obj) and (plural, name) != ("services", w.root):
             yield "S16", f"the finalizer went, and {plural} {name} is left"
     root = w.service(w.root)
-    selector = ((root or {}).get("spec") or {}).get("selector") or {}
+    selector = selector_of(root) or {}
     dangling = any(value.endswith("-stable") for value in selector.values()) and w.deployment(w.stable) is None
     if root is not None and dangling and w.deployment(w.target) is not None:
         yield "S16", f"the finalizer went, and the root Service selects {selector}, of which nothing runs"

@@ -132,7 +132,7 @@ class Workload:
 
     def selects(self, service: JSON | None) -> str:
         """The name of the Deployment whose pods a Service selects; empty for neither's, or both's."""
-        selector = ((service or {}).get("spec") or {}).get("selector") or {}
+        selector = selector_of(service) or {}
         found = [
             name
             for name in (self.target, self.stable)
@@ -142,7 +142,7 @@ class Workload:
 
     def selected_lately(self, service: JSON | None, at: float) -> bool:
         """Whether it selects pods of a Deployment that was deleted too lately for a watch to have told of it."""
-        selector = ((service or {}).get("spec") or {}).get("selector") or {}
+        selector = selector_of(service) or {}
         lately = [one for when, one in self.gone.values() if when > at - self.blind]
         return bool(selector) and any(selector.items() <= labels_of(one).items() for one in lately)
 
@@ -151,7 +151,7 @@ class Workload:
         key = (write.plural, write.name)
         self.number += 1
         self.written[key] = self.number
-        if write.plural == "services" and write.name == self.root and _selector(write.old) != _selector(write.new):
+        if write.plural == "services" and write.name == self.root and selector_of(write.old) != selector_of(write.new):
             self.pointed = write.monotonic
         if write.new is not None:
             self.objects[key] = write.new
@@ -178,6 +178,10 @@ class Workload:
         return began
 
 
+def selector_of(service: JSON | None) -> JSON | None:
+    return ((service or {}).get("spec") or {}).get("selector")
+
+
 def labels_of(deployment: JSON) -> dict[str, str]:
     """The labels of its pods."""
     found: dict[str, str] = deployment["spec"]["template"]["metadata"].get("labels") or {}
@@ -187,7 +191,3 @@ def labels_of(deployment: JSON) -> dict[str, str]:
 def replicas_of(deployment: JSON | None) -> int:
     """What it asks for; 0 when it does not exist."""
     return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
-
-
-def _selector(service: JSON | None) -> JSON | None:
-    return ((service or {}).get("spec") or {}).get("selector")
