@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -81,8 +80,7 @@ def test_a_release_that_crashes_at_weight_fails_only_what_was_sent_to_it_and_is_
                 lambda: mesh.shop.weight() == 20 or mesh.shop.phase() != "Progressing", "weight, or the end"
             )
             if mesh.shop.phase() == "Progressing":
-                with suppress(ConnectionRefusedError):  # They end by themselves when the rollout does.
-                    mesh.kill(NAME)
+                mesh.kill(NAME)
             mesh.shop.until(lambda: mesh.shop.weight() == 0, "weight 0")
         mesh.shop.until_told("RolledBack")
         mesh.more_requests(load)

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,13 @@ class Scene:
         return self.proxy.load(to, rate, seconds, poisson=poisson)
 
     def pids(self, version: str) -> dict[str, int]:
-        """The processes of a version that are ready, by Pod."""
-        # A sidecar passes this on, and counts it.
-        return {pod: int(_get_json(port, "/identity")["pid"]) for pod, port in self._ports(version).items()}
+        """The processes of a version that are ready, by Pod; those that end at this moment are left out."""
+        found = {}
+        for pod, port in self._ports(version).items():
+            with suppress(ConnectionError):
+                # A sidecar passes this on, and counts it.
+                found[pod] = int(_get_json(port, "/identity")["pid"])
+        return found
 
     def kill(self, version: str, *, count: int | None = None) -> list[str]:
         """SIGKILL to the processes of a version, or to `count` of them; the names of their Pods."""
