@@ -14,7 +14,7 @@ from e2e.shop import NAME
 STEPS = [{"weight": weight, "hold": "3s"} for weight in (10, 20, 40, 60, 80)]
 MOST = 76
 """Sixty, which is what it takes where nothing comes in between (`make bench`), and room for what does on a real control
-plane: a Deployment whose status changes between a look and a write is looked at once more. 61 to 71 were seen."""
+plane: a Deployment whose status changes between a look and a write is looked at once more. 58 to 71 were seen."""
 SCALES = 8
 """How often the Deployment is written at most: once more each, where the claim to it is dropped for who applies it."""
 IDLE = 3.0

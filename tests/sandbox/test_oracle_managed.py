@@ -13,6 +13,7 @@ from canary.controller.watches import CANARIES
 from canary.sandbox.apiserver.commitlog import Commit
 from canary.sandbox.app import Release
 from canary.sandbox.oracle import MAX_BURST, Oracle
+from canary.sandbox.oracle.log import REQUEST
 from canary.sandbox.simulation import Simulation
 from canary.sandbox.virtual_time import run_virtual
 
@@ -110,6 +111,22 @@ def test_nor_soon_after_it_had_weight(promoted):
     split = last(promoted, "trafficsplits", "podinfo")
     down = replace(but(at_weight(promoted), replicas=0), monotonic=split.monotonic + 0.5)
     assert "S11" in broken(after(promoted, split, down))
+
+
+def first_raise(commits: tuple[Commit, ...]) -> Commit:
+    splits = [c for c in commits if c.plural == "trafficsplits" and c.new]
+    return next(c for c in splits if len(c.new["spec"]["backends"]) == 2)
+
+
+@pytest.mark.parametrize(("replicas", "found"), [(1, set()), (2, {"S11"})], ids=["as it was", "another"])
+def test_a_process_that_has_not_seen_the_raise_gives_back_only_the_size_that_it_rests_on(promoted, replicas, found):
+    raised = first_raise(promoted)
+    where = promoted.index(raised)
+    sized = last(promoted[:where], "deployments", "podinfo")
+    assert sized.new["spec"]["replicas"] == 1
+    forced = replace(but(sized, replicas=3), manager="kustomize-controller", monotonic=raised.monotonic - 0.1)
+    back = replace(but(forced, replicas=replicas), manager=OURS, monotonic=raised.monotonic + 0.01)
+    assert broken((*promoted[:where], forced, raised, back)) == found
 
 
 def test_a_target_is_scaled_up_only_by_a_rollout(promoted):
@@ -216,6 +233,17 @@ def test_backends_go_after_the_split(deleted, name):
 @pytest.mark.parametrize("plural", ["services", "deployments", "controllerrevisions", "trafficsplits"])
 def test_nothing_of_ours_is_left_with_the_finalizer(deleted, plural):
     assert "S16" in broken(tuple(c for c in deleted if c.plural != plural or c.new is not None))
+
+
+@pytest.mark.parametrize(("ago", "found"), [(0.3, set()), (REQUEST + 1.0, {"S16"})], ids=["meanwhile", "long before"])
+def test_a_split_from_git_may_come_while_the_finalizer_goes(deleted, ago, found):
+    gone = next(c for c in deleted if c.plural == "canaries" and c.new is None)
+    split = copy.deepcopy(next(c for c in deleted if (c.plural, c.new) == ("trafficsplits", None)).old)
+    del split["metadata"]["annotations"]
+    put = replace(gone, plural="trafficsplits", old=None, new=split, verb="create", manager="argocd-controller")
+    where = deleted.index(gone)
+    later = replace(gone, monotonic=gone.monotonic + ago)
+    assert broken((*deleted[:where], put, later)) == found
 
 
 def test_the_split_goes_after_a_write_of_root_and_target(deleted):

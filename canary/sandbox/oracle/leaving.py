@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.api.names import REVISION_ANNOTATION
 from canary.core.phases import Phase
 from canary.core.state import State
-from canary.sandbox.oracle.log import FASTEST, Broken, Write, annotations_of
+from canary.sandbox.oracle.log import FASTEST, REQUEST, Broken, Write, annotations_of
 from canary.sandbox.oracle.splits import Split
 from canary.sandbox.oracle.statuses import finalizer_went
 from canary.sandbox.oracle.templates import held_revision
@@ -56,11 +56,18 @@ def forsaken(w: Workload, at: float) -> bool:
     return late and rejected and w.endpoints.gone(w.backends[0], at)
 
 
+def _put_meanwhile(w: Workload, at: float) -> bool:
+    """Somebody else put the split there while the write that rests on its absence was on its way; it has no state."""
+    asked = next((n for n in range(len(w.moments), 0, -1) if not w.moments[n - 1].split), 0)
+    since = w.moments[asked:]
+    return bool(since) and at - since[0].at < REQUEST and all(moment.state is None for moment in since)
+
+
 def judge_goodbye(w: Workload, write: Write) -> Broken:
     """S16: with the finalizer everything of ours is gone, and the root selects something that exists."""
     if not w.ours(write) or not finalizer_went(write):
         return
-    if w.now.split:
+    if w.now.split and not _put_meanwhile(w, write.monotonic):
         yield "S16", "the finalizer went before the split"
     for (plural, name), obj in w.objects.items():
         if w.owned(obj) and (plural, name) != ("services", w.root):

@@ -48,7 +48,7 @@ def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
             yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase}"
         return
     share = w.now.share
-    if share and not _edited_meanwhile(w, write, moments):
+    if share and not _edited_meanwhile(w, write, moments) and not _set_back(w, write, moments, after):
         yield "S11", f"the target was scaled {before} -> {after} while it has {share}%"
     if not any(_permits_lowering(moment) for moment in moments):
         yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase or 'no phase'}"
@@ -62,8 +62,18 @@ def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
 def _edited_meanwhile(w: Workload, write: Write, moments: list[Moment]) -> bool:
     """Somebody else gave the target its share after the write was decided: no version of the Deployment tells that."""
     by_others = w.now.state is None or not w.now.state.weight
+    return by_others and _shared_meanwhile(write, moments)
+
+
+def _set_back(w: Workload, write: Write, moments: list[Moment], after: int) -> bool:
+    """Somebody else had scaled the target, and this gives it the size back that it was raised on, a moment ago."""
+    return after == w.sized and _shared_meanwhile(write, moments)
+
+
+def _shared_meanwhile(write: Write, moments: list[Moment]) -> bool:
+    """The write may have been decided before the target had a share."""
     asked = next((n for n in range(len(moments), 0, -1) if not moments[n - 1].share), 0)
-    return by_others and 0 < asked < len(moments) and write.monotonic - moments[asked].at < REQUEST
+    return 0 < asked < len(moments) and write.monotonic - moments[asked].at < REQUEST
 
 
 def _permits_lowering(moment: Moment) -> bool:

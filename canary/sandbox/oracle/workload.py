@@ -38,7 +38,7 @@ START = Moment(0, 0.0, None, 0, deleting=False, split=False)
 class Workload:
     """`settle` is how long proxies may send requests where they sent them before, `patience` how long a deletion waits
     for pods; `deleters` are the user agents of controllers, which deletions have instead of a field manager. `owners`
-    are the uids of Canaries of this name.
+    are the uids of Canaries of this name. `sized` are the replicas that a controller gave the target last.
 
     A write is guarded by the version of its object that was read, and the split is read after that: so it may rest on
     what was in force at any time since the object was written last, and on nothing that was before.
@@ -61,6 +61,7 @@ class Workload:
     lost: dict[str, float] = field(default_factory=dict)
     gone: dict[str, tuple[float, JSON]] = field(default_factory=dict)
     pointed: float = 0.0
+    sized: int | None = None
     moments: list[Moment] = field(default_factory=lambda: [START])
 
     @property
@@ -153,6 +154,12 @@ class Workload:
         self.written[key] = self.number
         if write.plural == "services" and write.name == self.root and selector_of(write.old) != selector_of(write.new):
             self.pointed = write.monotonic
+        if (
+            key == ("deployments", self.target)
+            and self.ours(write)
+            and replicas_of(write.old) != replicas_of(write.new)
+        ):
+            self.sized = replicas_of(write.new)
         if write.new is not None:
             self.objects[key] = write.new
             return
