@@ -9,7 +9,7 @@ from canary.sandbox.oracle.log import FASTEST, REQUEST, Broken, Write, annotatio
 from canary.sandbox.oracle.splits import Split
 from canary.sandbox.oracle.statuses import finalizer_went
 from canary.sandbox.oracle.templates import held_revision
-from canary.sandbox.oracle.workload import Workload, selector_of
+from canary.sandbox.oracle.workload import Workload, selector_of, trailing
 
 
 def judge_closing(w: Workload, before: State | None, after: State) -> Broken:
@@ -58,8 +58,7 @@ def forsaken(w: Workload, at: float) -> bool:
 
 def _put_meanwhile(w: Workload, at: float) -> bool:
     """Somebody else put the split there while the write that rests on its absence was on its way; it has no state."""
-    asked = next((n for n in range(len(w.moments), 0, -1) if not w.moments[n - 1].split), 0)
-    since = w.moments[asked:]
+    since = trailing(w.moments, lambda moment: moment.split)
     return bool(since) and at - since[0].at < REQUEST and all(moment.state is None for moment in since)
 
 

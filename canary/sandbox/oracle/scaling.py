@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.core.phases import Phase
 from canary.sandbox.oracle.log import FASTEST, FRESH, REQUEST, Broken, Write, annotations_of
-from canary.sandbox.oracle.workload import Moment, Workload, replicas_of
+from canary.sandbox.oracle.workload import Moment, Workload, replicas_of, trailing
 from canary.workload.autoscaling import PAUSED_REPLICAS
 
 CLOSED = frozenset({Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK})
@@ -72,8 +72,8 @@ def _set_back(w: Workload, write: Write, moments: list[Moment], after: int) -> b
 
 def _shared_meanwhile(write: Write, moments: list[Moment]) -> bool:
     """The write may have been decided before the target had a share."""
-    asked = next((n for n in range(len(moments), 0, -1) if not moments[n - 1].share), 0)
-    return 0 < asked < len(moments) and write.monotonic - moments[asked].at < REQUEST
+    since = trailing(moments, lambda moment: moment.share)
+    return 0 < len(since) < len(moments) and write.monotonic - since[0].at < REQUEST
 
 
 def _permits_lowering(moment: Moment) -> bool:

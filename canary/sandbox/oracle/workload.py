@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from canary.api.names import CONTROLLER_MANAGER, LEFT_LABEL, OWNER_ANNOTATION, REVISION_ANNOTATION, SEQ_ANNOTATION
@@ -29,6 +30,11 @@ class Moment(NamedTuple):
     @property
     def phase(self) -> str:
         return self.state.phase.value if self.state is not None else ""
+
+
+def trailing(moments: list[Moment], holds: Callable[[Moment], object]) -> list[Moment]:
+    """The last moments without a break of which something holds, the earliest first."""
+    return list(takewhile(holds, reversed(moments)))[::-1]
 
 
 START = Moment(0, 0.0, None, 0, deleting=False, split=False)
@@ -86,12 +92,8 @@ class Workload:
     @property
     def deleted(self) -> float:
         """Since when the Canary is being deleted."""
-        since = self.now.at
-        for moment in reversed(self.moments):
-            if not moment.deleting:
-                break
-            since = moment.at
-        return since
+        since = trailing(self.moments, lambda moment: moment.deleting)
+        return since[0].at if since else self.now.at
 
     def deployment(self, name: str) -> JSON | None:
         return self.objects.get(("deployments", name))
