@@ -12,7 +12,7 @@ help:
 	@echo "make check   lint, types, layers, generated files"
 	@echo "make generate    the CRD, the reference pages and the copies made of them"
 	@echo "make e2e     the same controller on a real control plane (needs Go)"
-	@echo "make campaign N=1000    that many rollouts under faults, every crash point, and their figures"
+	@echo "make campaign N=1000    that many rollouts under faults, every crash point, and their figures; goes on where it was broken off"
 	@echo "make analysis    the comparison with stable on modelled traffic, beside its targets; writes docs/analysis.md"
 	@echo "make bench   speed and memory, as a table and as JSON"
 .PHONY: help
@@ -58,7 +58,7 @@ bench: $(VENV)/.ready
 
 N ?= 1000
 campaign: $(VENV)/.ready
-	$(BIN)/python -m canary.sandbox.campaign $(N) --json campaign.json
+	$(BIN)/python -m canary.sandbox.campaign $(N) --ledger campaign.jsonl --json campaign.json
 .PHONY: campaign
 
 # Plays modelled traffic against the tests of canary/core/evidence: some minutes.
@@ -73,4 +73,4 @@ lock:
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --constraints requirements-dev.txt - -o requirements-build.txt
 
 clean:
-	rm -rf $(VENV) build dist .cache campaign.json
+	rm -rf $(VENV) build dist .cache campaign.json campaign.jsonl

@@ -41,7 +41,7 @@ ADAPTERS: dict[str, dict[str, str]] = {
     "cli/run.py": {"os.environ": "the edge: KUBECONFIG, and whether this is a pod"},
     "cli/demo.py": {"random.randrange": "the edge: the seed of a demo for which none is given"},
     "sandbox/demo/stage.py": {"secrets.token_urlsafe": "the token of the demo's cluster"},
-    "sandbox/campaign/__main__.py": {"time.monotonic": "the edge: how many runs this machine plays in a second"},
+    "sandbox/campaign/runs.py": {"time.process_time": "how much of this machine a run takes"},
     "cli/sandbox.py": {"secrets.token_urlsafe": "the token of a new sandbox"},
 }
 

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 from canary.sandbox.campaign.tally import Tally
 
 _YEAR = 365.25 * 86400.0
 
 
-def figures(tally: Tally, *, first: int, wall: float, jobs: int) -> dict[str, Any]:
-    """Everything that is published; `wall` are the seconds that it took. Keys end in their units."""
+def figures(tally: Tally, *, first: int) -> dict[str, Any]:
+    """Everything that is published. Keys end in their units."""
     return {
         "seeds": tally.runs,
         "first_seed": first,
         "failed": len(tally.failures),
         "failure_rate_bound_95_percent": _bound(len(tally.failures), tally.runs),
-        "jobs": jobs,
-        "wall_seconds": round(wall, 1),
-        "seeds_per_second": round(tally.runs / wall, 2) if wall else 0.0,
+        "cpu_seconds": round(tally.cpu, 1),
         "virtual_years": round(tally.seconds / _YEAR, 4),
         "api_requests": tally.requests,
         "api_writes": tally.commits,
         "raises": tally.raises,
         "controller_processes": tally.processes,
-        "faults": dict(tally.faults.most_common()),
-        "deeds": dict(tally.deeds.most_common()),
-        "ends": dict(tally.ends.most_common()),
+        "faults": _ranked(tally.faults),
+        "deeds": _ranked(tally.deeds),
+        "ends": _ranked(tally.ends),
         "rollback_seconds": _distribution(tally.delays),
         "failures": {str(seed): words for seed, words in sorted(tally.failures.items())},
+        "exhaustive": msgspec.to_builtins(tally.points),
     }
+
+
+def _ranked(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(counts).most_common())
 
 
 def _bound(failed: int, runs: int) -> float | None:
@@ -58,7 +64,7 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
     yield _row("seeds", f"{found['seeds']:,} (from {found['first_seed']}), {found['failed']} failed")
     if bound is not None:
         yield _row("", f"with 95 % confidence fewer than {100 * bound:.3g} % of all runs fail")
-    yield _row("time", f"{found['wall_seconds']:,} s with {found['jobs']} jobs, {found['seeds_per_second']} seeds/s")
+    yield _row("time", f"{found['cpu_seconds']:,} s of CPU")
     yield _row("virtual time", f"{found['virtual_years']} years")
     yield _row("API", f"{found['api_requests']:,} requests, {found['api_writes']:,} writes, {found['raises']:,} raises")
     yield _row("processes", f"{found['controller_processes']:,} controllers started")
@@ -70,9 +76,9 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
         words = f"p50 {delays['p50']} s, p99 {delays['p99']} s, max {delays['max']} s"
         yield _row("rollbacks", f"{delays['count']:,}; from the deciding answer to weight 0: {words}")
     points, mutants = found["exhaustive"], found["mutants"]
-    if points:
-        crashes = f"{points['crashPoints']:,} crash points, {points['crashPairs']:,} pairs of them"
-        yield _row("exhaustive", f"{crashes}, {points['callFaults']:,} call faults; {len(points['failures'])} failed")
+    if points["crash_points"]:
+        crashes = f"{points['crash_points']:,} crash points, {points['crash_pairs']:,} pairs of them"
+        yield _row("exhaustive", f"{crashes}, {points['call_faults']:,} call faults; {len(points['failures'])} failed")
         yield from (f"FAILED {words}" for words in points["failures"])
     yield _row("mutants", f"{mutants['killed']} of {mutants['count']} killed")
     for seed, words in found["failures"].items():

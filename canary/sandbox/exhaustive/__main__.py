@@ -3,59 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+import msgspec
 import structlog
 
-from canary.sandbox.exhaustive.calls import CallPlan, call_plans, check_call
-from canary.sandbox.exhaustive.plans import Plan, Who, check, learn, pairs, plans
+from canary.sandbox.exhaustive.pieces import pieces, plans_of, play_all
+from canary.sandbox.exhaustive.plans import Plan, Who, check, learn
 from canary.sandbox.exhaustive.scenarios import SCENARIOS
 from canary.sandbox.exhaustive.trial import Failed
 from canary.sandbox.exhaustive.wire import When
-
-
-def every() -> Iterator[Plan]:
-    """All plans of all scenarios."""
-    for scenario in SCENARIOS:
-        for who in Who:
-            for when in When:
-                yield from plans(scenario, when, who)
-        yield from pairs(scenario)
-
-
-def every_call() -> Iterator[CallPlan]:
-    """All faults of all calls, of a rollout that succeeds and of one that does not."""
-    for scenario in ("promotion", "rollback"):
-        for lasting in (False, True):
-            yield from call_plans(scenario, lasting=lasting)
-
-
-def campaign() -> dict[str, object]:
-    """Play everything; how much there was, and what failed."""
-    failures: list[str] = []
-    counts = {"crashPoints": 0, "crashPairs": 0, "callFaults": 0}
-    for plan in every():
-        counts["crashPairs" if plan.again else "crashPoints"] += 1
-        with _kept(failures):
-            check(plan)
-    for call_plan in every_call():
-        counts["callFaults"] += 1
-        with _kept(failures):
-            check_call(call_plan)
-    writes = {name: len(learn(name).writes) for name in SCENARIOS}
-    return {"scenarios": writes, **counts, "failures": failures}
-
-
-@contextmanager
-def _kept(failures: list[str]) -> Iterator[None]:
-    try:
-        yield
-    except Failed as failure:
-        failures.append(str(failure))
 
 
 def _list() -> None:
@@ -66,15 +24,13 @@ def _list() -> None:
 
 
 def _all(*, as_json: bool) -> int:
-    found = campaign()
-    failures = found["failures"]
-    assert isinstance(failures, list)
+    played = play_all(plan for piece in pieces() for plan in plans_of(piece))
     if as_json:
-        print(json.dumps(found))
+        print(msgspec.json.encode(played).decode())
     else:
-        counts = f"{found['crashPoints']} crash points, {found['crashPairs']} pairs, {found['callFaults']} call faults"
-        print(f"{counts}, {len(failures)} failed", *failures, sep="\n\n")
-    return 1 if failures else 0
+        counts = f"{played.crash_points} crash points, {played.crash_pairs} pairs, {played.call_faults} call faults"
+        print(f"{counts}, {len(played.failures)} failed", *played.failures, sep="\n\n")
+    return 1 if played.failures else 0
 
 
 def main() -> int:
