@@ -28,6 +28,12 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
         """Names this very state of this very object: uid and resourceVersion."""
         return self.metadata.uid, self.metadata.resource_version
 
+    @property
+    def desired(self) -> tuple[str, int]:
+        """Names what this object asks for: uid and generation. Of a Deployment it counts annotations, too, but no
+        status. Source: kubernetes/kubernetes, pkg/registry/apps/deployment/strategy.go, `PrepareForUpdate`."""
+        return self.metadata.uid, self.metadata.generation
+
     def plain(self, api_version: str, kind: str) -> dict[str, Any]:
         """The object as decoded JSON: shared, so never to be changed. Items of a list come without version and kind."""
         return _plain(_Identity(self), api_version, kind)

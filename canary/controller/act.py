@@ -156,22 +156,22 @@ class Actor:
     ) -> Look:
         slices: tuple[EndpointSlice, ...] | None = None
         began = self._clock.monotonic()
-        known = self._world.splits.get(owner.namespace, owner.root)
+        known = self._world.split(owner)
         if guarded:
             canary = await self.read_canary(session)
         if guarded and targeted:
-            await self._read_target(session)
+            await self.read_target(session)
         if sliced:
             slices = await self._read_slices(session)
         live = await self.read(session, owner)
         split = live.view if live else None
-        observed = self._world.observe(session, canary, split, slices=slices)
+        observed = self._world.observe(session, canary, split, slices=slices, live=True)
         lost = trusted_state(observed, session.memory) is None
         if (lost or (guarded and _newer(known, live))) and not observed.deleting:
             # What the record forbids counts as of after the state was seen missing, or changed since: it may be an old
             # copy that somebody has put back.
             canary = await self.read_canary(session)
-            observed = self._world.observe(session, canary, split, slices=slices)
+            observed = self._world.observe(session, canary, split, slices=slices, live=True)
         session.memory, decision = evaluate(observed, session.memory, (), self.now())
         return Look(canary, live, observed, decision, guarded, sliced, began)
 
@@ -184,8 +184,11 @@ class Actor:
         session.read_spec(canary)
         return canary
 
-    async def _read_target(self, session: Session) -> None:
-        """In managed mode: which revision is asked for. Caches of different age would undo each other's writes."""
+    async def read_target(self, session: Session) -> None:
+        """In managed mode: which revision is asked for. Caches of different age would undo each other's writes.
+
+        Raises a `KubeError`.
+        """
         reference = session.spec.target_ref if session.spec is not None else None
         if reference is None:
             return
@@ -215,9 +218,11 @@ class Actor:
             expiry = look.began + VIEW_AGE
             expires_at = expiry if change.expires_at is None else min(expiry, change.expires_at)
             change = msgspec.structs.replace(change, expires_at=expires_at)
-        versions = self._world.workload_versions(session)
+        desired = self._world.desired_workloads(session)
         live = await self._fence.write(session.version, owner, look.live, change, epoch=epoch)
-        session.fenced = Fenced(live.view, versions, look.guarded, self._clock.monotonic())
+        if change.act is not Act.DELETE:
+            self._world.wrote_split(owner, live.object)
+        session.fenced = Fenced(live.view, desired, look.guarded, self._clock.monotonic())
         if change.direction is not Direction.DOWN or change.act is Act.CREATE:
             if look.live is not None and session.epoch not in (None, epoch):
                 session.takeovers = session.takeovers.take(self._clock.monotonic())

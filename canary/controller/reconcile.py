@@ -334,7 +334,7 @@ class Reconciler:
         """The version pinned in the record while it is served and nothing else is asked for; else by discovery."""
         if owner is None:
             return
-        stored = self._world.splits.get(owner.namespace, owner.root)
+        stored = self._world.split(owner)
         matches = stored is not None and bool(stored.spec.matches)
         pinned = record_of(canary).split_version
         asked = session.asked_version
@@ -359,7 +359,7 @@ class Reconciler:
     def _cached_split(self, session: Session, owner: Owner | None) -> tuple[Split | None, bool]:
         if owner is None:
             return None, True
-        stored = self._world.splits.get(owner.namespace, owner.root)
+        stored = self._world.split(owner)
         if stored is None:
             return None, session.version is None or self._world.splits.synced
         return split_view(stored, owner), True

@@ -80,13 +80,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """The split as our last write left it: a read of it, later than the objects that had `versions` before the write.
+    """The split as our last write left it: a read of it, later than the Deployments that asked for what is `desired`.
 
     `guarded` says that the Canary was read before it as well; `at` is monotonic.
     """
 
     split: Split
-    versions: tuple[tuple[str, str], ...]
+    desired: tuple[tuple[str, int], ...]
     guarded: bool
     at: float
 

@@ -15,8 +15,9 @@ from canary.controller.pods import PodIndex
 from canary.controller.session import Session, named_root, named_target
 from canary.core.observed import Observed, Side, Split
 from canary.core.state import State
+from canary.kube.own_writes import OwnWrites, version_of
 from canary.kube.resources import DEPLOYMENTS
-from canary.kube.store import Store
+from canary.kube.store import Key, Store
 from canary.metrics.proxies.source import ProxyPod
 from canary.traffic.view import Owner
 from canary.workload.ownership import CANARY_SUFFIX, STABLE_SUFFIX, stable_name
@@ -65,6 +66,8 @@ class World:
     ) -> None:
         self.canaries: Store[Canary] = Store({"root": _canary_root, "deployment": _canary_deployments})
         self.splits: Store[TrafficSplit] = Store({"root": _split_root})
+        self._written_splits: OwnWrites[Key, TrafficSplit] = OwnWrites(manifests.clock.monotonic)
+        self.splits.subscribe(lambda key, _, new: self._followed(key, new))
         self.services: Store[Service] = Store({"namespace": _service_namespace})
         self.slices: Store[EndpointSlice] = Store({"service": _slice_service})
         self.pods = pods
@@ -88,6 +91,20 @@ class World:
         namespace, name = session.key
         return Owner(namespace, name, session.uid, session.root, record_of(canary).split_uid)
 
+    def split(self, owner: Owner) -> TrafficSplit | None:
+        """The split as the watch tells of it, or as our last write left it, until the watch has told of that."""
+        key = owner.namespace, owner.root
+        return self._written_splits.current(key, self.splits.get(*key))
+
+    def _followed(self, key: Key, told: TrafficSplit | None) -> None:
+        """What the watch has told of need not be kept."""
+        self._written_splits.current(key, told)
+
+    def wrote_split(self, owner: Owner, made: TrafficSplit) -> None:
+        """A write of ours was accepted: `made` is what the server has now."""
+        key = owner.namespace, owner.root
+        self._written_splits.note(key, made, over=version_of(self.splits.get(*key)))
+
     def observe(
         self,
         session: Session,
@@ -95,9 +112,11 @@ class World:
         split: Split | None,
         *,
         split_known: bool = True,
+        live: bool = False,
         slices: Iterable[EndpointSlice] | None = None,
     ) -> Observed:
-        """What is known of one Canary. `slices` are endpoints that were read live, in place of the cached ones."""
+        """What is known of one Canary. `live`: the split was read for this; `slices` are endpoints that were, too, in
+        place of the cached ones."""
         namespace, name = session.key[0], session.root
         root = self.services.get(namespace, name) if name else None
         state = split.state if split else None
@@ -132,7 +151,7 @@ class World:
             conflict=self._conflict(namespace, name) if name else "",
             rival=self._rival(canary, name) if name else "",
             adopt=session.adopt,
-            live=slices is not None,
+            live=live,
         )
 
     def subject(self, session: Session, canary: Canary) -> Subject | None:
@@ -149,13 +168,13 @@ class World:
         """The workload of a Canary in managed mode, as the last look has left it."""
         return session.findings.view if self.subject(session, canary) is not None else None
 
-    def workload_versions(self, session: Session) -> tuple[tuple[str, str], ...]:
-        """The versions of the two Deployments of managed mode, as far as they are known; empty in services mode."""
+    def desired_workloads(self, session: Session) -> tuple[tuple[str, int], ...]:
+        """What the two Deployments of managed mode ask for, as far as that is known; empty in services mode."""
         if session.spec is None or session.spec.target_ref is None:
             return ()
         target = session.spec.target_ref.name
         found = (self.manifests.get(DEPLOYMENTS, session.key[0], name) for name in (target, stable_name(target)))
-        return tuple(manifest.version if manifest is not None else ("", "") for manifest in found)
+        return tuple(manifest.desired if manifest is not None else ("", 0) for manifest in found)
 
     def services_are_late(self, session: Session) -> bool:
         """Whether the watch of Services has not told of what this process has written to those of a Canary."""

@@ -108,8 +108,8 @@ class Observed(msgspec.Struct, frozen=True):
     knew. `split` is `None` when it does not exist, `split_known` false while nobody can tell. The problems,
     `root_note`, `conflict` and `rival` are sentences, empty when all is well: `version_problem` means that no
     TrafficSplit can be written (`version_missing`: not yet), `rival` that an older Canary has the same root. `live`
-    says that Canary and endpoints were read from the API server just now, before the split. `workload` is there in
-    managed mode only. `deleted_at` is when the Canary was deleted, in Unix seconds.
+    says that the split was read from the API server for this look. `workload` is there in managed mode only.
+    `deleted_at` is when the Canary was deleted, in Unix seconds.
     """
 
     uid: str

@@ -140,3 +140,16 @@ async def test_fifty_canaries_of_a_namespace_share_one_metrics_call_per_window(r
         await sim.sleep(100)
         assert 9 <= requests(sim)[before:].count("list deployments") <= 11
         assert sum("app" in c.name for c in sim.cluster.server.commits.of("trafficsplits") if c.verb == "create") == 50
+
+
+async def test_a_watch_that_is_late_with_our_own_writes_costs_no_request(rollout):
+    costs = []
+    for lag in (0.0, 3.0):
+        async with rollout(applied=False, processes=()) as sim:
+            sim.lag = lambda lag=lag: lag
+            sim.start()
+            await sim.apply(sim.canary("1", "2"))
+            await sim.reach("Promoted")
+            await sim.sleep(90)
+            costs.append(sum(what.endswith(" trafficsplits") for what in requests(sim)))
+    assert costs[0] == costs[1]

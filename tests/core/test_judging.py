@@ -346,6 +346,7 @@ def test_after_a_failure_of_the_source_the_last_window_no_longer_passes(rollout)
     r.wait(9)
     r.rest(SourceFailure(r.monotonic, r.wall, "reset"))
     r.wait(1)
+    r.seen = {"live": True}
     r.rest()
 
     assert r.weight == 5

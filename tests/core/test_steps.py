@@ -61,14 +61,21 @@ def test_without_a_window_the_end_of_the_hold_raises_nothing(rollout):
     assert r.outlook == "Analysing"
 
 
-def test_a_window_older_than_one_interval_raises_nothing(rollout):
-    r = rollout().until(5)
+@pytest.mark.parametrize(
+    ("age", "live", "weight"),
+    [(8.9, False, 50), (9.1, False, 5), (9.1, True, 50), (10.0, True, 50), (10.1, True, 5)],
+    ids=["young", "too old when everything is read", "read", "read as it grows old", "too old"],
+)
+def test_a_raise_needs_a_window_no_older_than_one_interval_when_everything_is_read(rollout, age, live, weight):
+    r = rollout(stages=(Stage(5, hold=21.0), Stage(50, hold=30.0), Stage(100))).until(5)
     r.windows(1)
-    r.wait(10.1)
+    assert r.weight == 5  # held
+    r.wait(age)
+    r.seen = {"live": live}
 
-    r.rest()
+    r.look()
 
-    assert r.weight == 5
+    assert r.weight == weight
 
 
 def test_a_raise_says_when_its_verdict_is_too_old(rollout):

@@ -24,6 +24,7 @@ from canary.controller.world import World
 from canary.core.actions import Action, Deed, due
 from canary.core.observed import Observed, Split
 from canary.core.phases import Phase
+from canary.core.workload import Selects
 from canary.kube.client import Client
 from canary.kube.errors import BadRequest, Forbidden, Invalid, NotFound
 from canary.kube.resources import NAMESPACES, NETWORK_POLICIES, PODS, REPLICA_SETS, SERVICES, Resource
@@ -39,7 +40,7 @@ MAX_ACTIONS = 12
 UNFENCED = frozenset({Deed.FILL_GAP, Deed.PIN, Deed.CREATE_ROOT, Deed.DISOWN, Deed.YIELD_CANDIDATE, Deed.YIELD_ROOT})
 """They move no traffic, so that nothing has to be read for them."""
 ON_DEPLOYMENTS = frozenset({Deed.SCALE_CANDIDATE, Deed.SCALE_STABLE, Deed.WRITE_STABLE, Deed.STAMP_STABLE, Deed.UNPIN})
-"""What they write is known by version from before the split was; a pin never changes."""
+"""What they write is known from before the split was, but for its status; a pin never changes."""
 JUST = 1.0
 """Seconds for which the answer to our own write of the split counts as a read of it."""
 READS_CANARY = frozenset({Deed.CREATE_STABLE, Deed.WRITE_STABLE, Deed.POINT_ROOT, Deed.POINT_BACKEND})
@@ -252,13 +253,16 @@ class Keeper:
         if fenced is None or action.deed not in ON_DEPLOYMENTS or (action.deed in READS_CANARY and not fenced.guarded):
             return None
         recent = self._actor.now().monotonic < fenced.at + JUST
-        return fenced.split if recent and fenced.versions == self._world.workload_versions(session) else None
+        return fenced.split if recent and fenced.desired == self._world.desired_workloads(session) else None
 
     async def _still_due(self, session: Session, canary: Canary, owner: Owner, action: Action) -> bool:
         """Decide again on the split as it is now; where a template or a Service changes, on the Canary as well."""
         split = self._just_written(session, action)
         if split is None and action.deed in READS_CANARY:
             canary = await self._actor.read_canary(session)
+        if action.to is Selects.CANDIDATE:
+            # All traffic goes to what the target holds: a late watch may not know that it was rejected.
+            await self._actor.read_target(session)
         if split is None and session.version is not None:
             live = await self._actor.read(session, owner)
             split = live.view if live else None

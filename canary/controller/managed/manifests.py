@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from canary.api.manifest import Manifest
 from canary.kube.clock import Clock
+from canary.kube.own_writes import PATIENCE, OwnWrites, version_of
 from canary.kube.resources import (
     AUTOSCALERS,
     CONFIG_MAPS,
@@ -21,16 +22,6 @@ from canary.kube.resources import (
 from canary.kube.store import Key, Store
 
 KINDS = (DEPLOYMENTS, CONTROLLER_REVISIONS, AUTOSCALERS, DISRUPTION_BUDGETS, CONFIG_MAPS, SECRETS, SCALED_OBJECTS)
-PATIENCE = 10.0
-"""Seconds for which our own write is believed against a watch that has not told of it."""
-
-
-class _Written(NamedTuple):
-    """What our last write made of an object, which versions of it are older, and until when (monotonic) that counts."""
-
-    older: frozenset[str]
-    made: Manifest | None
-    until: float
 
 
 class _Service(NamedTuple):
@@ -50,8 +41,8 @@ class Manifests:
         """How often anything in a namespace has changed: equal numbers mean that nothing has."""
         for store in self.stores.values():
             store.subscribe(self._changed)
-        self._clock = clock
-        self._written: dict[tuple[Resource, Key], _Written] = {}
+        self.clock = clock
+        self._written: OwnWrites[tuple[Resource, Key], Manifest] = OwnWrites(clock.monotonic)
         self._services: dict[Key, _Service] = {}
 
     def _changed(self, key: Key, old: Manifest | None, new: Manifest | None) -> None:
@@ -59,15 +50,13 @@ class Manifests:
 
     def get(self, kind: Resource, namespace: str, name: str) -> Manifest | None:
         """The object as it is, as far as this process knows; `None` when it does not exist."""
-        stored = self.stores[kind].get(namespace, name)
-        written = self._written.get((kind, (namespace, name)))
-        if written is None:
+        key, stored = (kind, (namespace, name)), self.stores[kind].get(namespace, name)
+        if key not in self._written:
             return stored
-        if _version(stored) not in written.older or self._clock.monotonic() > written.until:
-            del self._written[kind, (namespace, name)]
+        found = self._written.current(key, stored)
+        if key not in self._written:
             self.changes[namespace] += 1
-            return stored
-        return written.made
+        return found
 
     def all(self, kind: Resource, namespace: str) -> Iterable[Manifest]:
         """Every object of a kind in a namespace, by name."""
@@ -80,7 +69,7 @@ class Manifests:
         """A write of ours to a Service was accepted; versions are empty where there was none, or is none any more."""
         before = self._services.get((namespace, name))
         older = frozenset({over}) if before is None else before.older | {over, before.made}
-        self._services[namespace, name] = _Service(older, made, self._clock.monotonic() + PATIENCE)
+        self._services[namespace, name] = _Service(older, made, self.clock.monotonic() + PATIENCE)
 
     def late_services(self, root: str, namespace: str, version: Callable[[str], str]) -> bool:
         """Whether the watch has not told of our last write of a Service of this root.
@@ -92,7 +81,7 @@ class Manifests:
             written = self._services.get((namespace, name))
             if written is None:
                 continue
-            if version(name) in written.older and self._clock.monotonic() < written.until:
+            if version(name) in written.older and self.clock.monotonic() < written.until:
                 late = True
             else:
                 del self._services[namespace, name]
@@ -100,28 +89,16 @@ class Manifests:
 
     def wrote(self, kind: Resource, namespace: str, name: str, made: Manifest | None) -> None:
         """A write of ours was accepted: `made` is what the server has now, `None` when the object is gone."""
-        key = kind, (namespace, name)
-        before = self._written.get(key)
-        older = {_version(self.stores[kind].get(namespace, name))}
-        if before is not None:
-            older |= before.older | {_version(before.made)}
-        self.changes[namespace] += 1
-        self._written[key] = _Written(frozenset(older), made, self._clock.monotonic() + PATIENCE)
+        self.read(kind, (namespace, name), made, over=self.told(kind, namespace, name))
 
     def read(self, kind: Resource, key: Key, made: Manifest | None, *, over: str) -> None:
         """What a live read said, where the watch still told of version `over` when it was sent."""
         self.changes[key[0]] += 1
-        before = self._written.get((kind, key))
-        older = frozenset({over}) if before is None else before.older | {over, _version(before.made)}
-        self._written[kind, key] = _Written(older - {_version(made)}, made, self._clock.monotonic() + PATIENCE)
+        self._written.note((kind, key), made, over=over)
 
     def told(self, kind: Resource, namespace: str, name: str) -> str:
         """The version that the watch has told of last; empty for none."""
-        return _version(self.stores[kind].get(namespace, name))
-
-
-def _version(manifest: Manifest | None) -> str:
-    return "" if manifest is None else manifest.metadata.resource_version
+        return version_of(self.stores[kind].get(namespace, name))
 
 
 def _namespace(manifest: Manifest) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ from canary.core.situation import Situation, propose, say
 from canary.core.state import Gate
 from canary.core.verdict import Verdict
 
+READING = 1.0
+"""Seconds that the reads before a raise may take, a tenth of an interval at most: windows come one interval after the
+answer to the one before, so that the next one always passes."""
+
 
 def keep_evidence(s: Situation) -> Decision | None:
     """Evidence that a restart should not lose is stored when it grows, between the writes that it goes with anyway."""
@@ -155,11 +159,15 @@ def _finish(s: Situation, trigger: Trigger, gate: Gate) -> Decision:
 
 
 def passing_gate(s: Situation) -> Gate | None:
-    """A Healthy full window no older than one interval, or noData's action Advance when its time is up."""
+    """A Healthy full window no older than one interval, or noData's action Advance when its time is up.
+
+    One that would be too old once everything is read is not worth the reading: the next is about to come.
+    """
     plan, latest = s.plan, s.memory.latest
     if plan is None or latest is None:
         return None
-    if latest.verdict is Verdict.HEALTHY and s.now.monotonic <= latest.end + plan.interval:
+    reading = 0.0 if s.observed.live else min(READING, plan.interval / 10)
+    if latest.verdict is Verdict.HEALTHY and s.now.monotonic <= latest.end + plan.interval - reading:
         return Gate(
             kind="Window", revision=s.state.revision, pods=s.canary_side.hashes or (), end=latest.wall_end,
             start=latest.wall_end - (latest.end - latest.start), requests=s.memory.pool.requests,
