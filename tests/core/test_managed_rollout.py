@@ -8,6 +8,7 @@ from canary.core.commands import Verb, format_command
 from canary.core.phases import Phase
 from canary.core.plan import Stage
 from canary.core.window import Sample, SourceFailure
+from tests.core.cluster import CANARY_SERVICE, STABLE_SERVICE
 
 SMALL = Sample(3.0, 0.0, {"p99": 0.1})
 
@@ -231,6 +232,20 @@ def test_promote_full_lets_stable_take_over_at_the_present_weight(managed, weigh
 
     r.until_phase(Phase.PROMOTED, windows=3)
     assert r.stable.revision == "r2"
+
+
+def test_a_promotion_that_was_asked_for_names_the_weights_as_they_were_put_back(managed):
+    r = managed().begin()
+    r.wait(30)
+    order(r, "promote-full")
+    r.by_hand((CANARY_SERVICE, 14), (STABLE_SERVICE, 86))
+    r.rest()
+    assert r.said[-1] == "DriftRepaired"
+    repaired = r.state.change
+
+    r.until_phase(Phase.PROMOTED, windows=3)
+
+    assert (r.state.gate.kind, r.state.gate.change) == ("Command", repaired)
 
 
 def test_promote_after_the_last_step_opens_the_promotion(managed):

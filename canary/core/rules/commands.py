@@ -5,9 +5,8 @@ from __future__ import annotations
 from canary.core.commands import Command, Malformed, Verb, command_id, parse_command
 from canary.core.decision import Decision
 from canary.core.phases import Phase, Trigger
-from canary.core.rules.steps import canary_ready, raise_to, unrestorable
+from canary.core.rules.steps import canary_ready, command_gate, raise_to, unrestorable
 from canary.core.situation import Situation, propose, say
-from canary.core.state import Gate
 
 
 def command(s: Situation) -> Decision | None:
@@ -76,7 +75,7 @@ def _promote(s: Situation, asked: Command) -> Decision | None:
     if why_not or s.plan is None:
         return _refuse(s, f"{asked.verb.value}: {why_not}")
     answered = command_id(s.observed.command)
-    gate = Gate(kind="Command", revision=s.state.revision, split=s.split.uid, change=s.state.change)
+    gate = command_gate(s)
     stages = s.plan.stages
     promotes = asked.verb is Verb.PROMOTE_FULL or s.state.step >= len(stages)
     if promotes and (why_not := unrestorable(s)):

@@ -123,8 +123,9 @@ def _return_traffic(s: Situation) -> Decision | None:
     """Managed mode: all traffic to the stable copy, once each of its pods runs the revision and is available."""
     if not stable_follows(s):
         return None
-    requested = s.state.gate if s.state.gate is not None and s.state.gate.kind == "Command" else None
-    gate = passing_gate(s) or requested
+    requested = s.state.gate is not None and s.state.gate.kind == "Command"
+    # It stays asked for, also when somebody has moved weights since and they were put back.
+    gate = passing_gate(s) or (command_gate(s) if requested else None)
     if gate is not None and gate.kind == "Window" and not stable_judged(s):
         return None
     return None if gate is None else _finish(s, Trigger.STABLE_FOLLOWED, gate)
@@ -178,6 +179,11 @@ def passing_gate(s: Situation) -> Gate | None:
     if plan.no_data_action == "Advance" and since is not None and s.reached(since + plan.no_data_timeout):
         return Gate(kind="NoData", revision=s.state.revision, split=s.split.uid, change=s.state.change)
     return None
+
+
+def command_gate(s: Situation) -> Gate:
+    """People ask for it, with the weights as they are."""
+    return Gate(kind="Command", revision=s.state.revision, split=s.split.uid, change=s.state.change)
 
 
 def canary_ready(s: Situation) -> bool:
