@@ -12,8 +12,9 @@ class Interests:
 
     def __init__(self) -> None:
         self._services: dict[Key, frozenset[str]] = {}
-        self._canaries: dict[tuple[str, str], set[Key]] = {}
-        self._namespaces: dict[str, set[Key]] = {}
+        # Not sets: who is woken first must not hang on how strings are hashed.
+        self._canaries: dict[tuple[str, str], dict[Key, None]] = {}
+        self._namespaces: dict[str, dict[Key, None]] = {}
 
     def set(self, key: Key, services: Iterable[str]) -> bool:
         """Say what `key` cares about; whether that is news."""
@@ -23,13 +24,13 @@ class Interests:
         namespace = key[0]
         for service in old - new:
             keys = self._canaries[namespace, service]
-            keys.discard(key)
+            keys.pop(key, None)
             if not keys:
                 del self._canaries[namespace, service]
         for service in new - old:
-            self._canaries.setdefault((namespace, service), set()).add(key)
+            self._canaries.setdefault((namespace, service), {})[key] = None
         self._services[key] = new
-        self._namespaces.setdefault(namespace, set()).add(key)
+        self._namespaces.setdefault(namespace, {})[key] = None
         return True
 
     def drop(self, key: Key) -> None:
@@ -39,15 +40,17 @@ class Interests:
         self.set(key, ())
         del self._services[key]
         keys = self._namespaces[key[0]]
-        keys.discard(key)
+        keys.pop(key, None)
         if not keys:
             del self._namespaces[key[0]]
 
-    def canaries(self, namespace: str, service: str) -> frozenset[Key]:
-        return frozenset(self._canaries.get((namespace, service), ()))
+    def canaries(self, namespace: str, service: str) -> tuple[Key, ...]:
+        """Who cares about a Service, in the order in which they said so."""
+        return tuple(self._canaries.get((namespace, service), ()))
 
-    def in_namespace(self, namespace: str) -> frozenset[Key]:
-        return frozenset(self._namespaces.get(namespace, ()))
+    def in_namespace(self, namespace: str) -> tuple[Key, ...]:
+        """Who cares about anything in a namespace."""
+        return tuple(self._namespaces.get(namespace, ()))
 
     def services(self, namespace: str) -> frozenset[str]:
         """All Services of a namespace that anybody cares about."""

@@ -126,7 +126,7 @@ class Watches:
         entry = self._open.get(namespace)
         if entry is None or self._tasks is None or self._world is None or kinds == entry.manifests.keys():
             return
-        for kind in entry.manifests.keys() - kinds:
+        for kind in sorted(entry.manifests.keys() - kinds, key=lambda kind: kind.plural):
             self._stop(entry.manifests.pop(kind))
 
         def synced() -> None:

@@ -176,13 +176,14 @@ class Source(Generic[T]):
 
     def __init__(self, store: Store[T]) -> None:
         self._store = store
-        self.keys: set[Key] = set()
+        # In order: what is told first must not hang on how strings are hashed.
+        self.keys: dict[Key, None] = {}
         self.synced = False
 
     def put(self, obj: T) -> None:
         """Add or change an object; the version that is stored already changes nothing."""
         key = key_of(obj)
-        self.keys.add(key)
+        self.keys[key] = None
         if not self._store._superseded(key, self):
             self._store._commit([(key, obj)])
 
@@ -200,7 +201,7 @@ class Source(Generic[T]):
         new = {key_of(obj): obj for obj in objects}
         gone = [key for key in self.keys if key not in new and key not in keep]
         kept = [key for key in gone if self._store._owns_elsewhere(key, self)]
-        self.keys = new.keys() | (self.keys & set(keep))
+        self.keys = {**{key: None for key in self.keys if key in keep}, **dict.fromkeys(new)}
         changes: list[tuple[Key, T | None]] = [(key, None) for key in gone if key not in kept]
         changes += ((key, obj) for key, obj in new.items() if not self._store._superseded(key, self))
         self.synced = True
@@ -217,7 +218,8 @@ class Source(Generic[T]):
         self._drop(list(self.keys))
 
     def _drop(self, keys: Collection[Key]) -> None:
-        self.keys -= set(keys)
+        for key in keys:
+            self.keys.pop(key, None)
         self._store._commit([(key, None) for key in keys if not self._store._owns_elsewhere(key, self)])
 
 

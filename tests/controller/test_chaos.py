@@ -22,7 +22,7 @@ from canary.sandbox.virtual_time import run_virtual
 
 FIRST, _, LAST = os.environ.get("CANARY_CHAOS", "0:400").partition(":")
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
-TRACED = ("3", "11", "29", "41")
+TRACED = ("3", "11", "29", "41", "409", "452")
 
 
 @pytest.mark.parametrize("seed", range(int(FIRST), int(LAST)))
