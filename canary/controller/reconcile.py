@@ -47,6 +47,7 @@ CACHES_FOLLOW = 1.0
 VIEW_PATIENCE = 10.0
 """Seconds in which the views of a process that has just come become whole, as a rule; until then the status stays."""
 GRAIN = 0.001
+"""Seconds: a timer may fire a grain early, and a wait that is shorter than the clock can tell would spin."""
 FIGHT = "the TrafficSplit is changed by somebody else as soon as it is written: a webhook, or a program that holds it"
 REFUSALS = (Invalid, Forbidden, BadRequest, TooLarge)
 _log = structlog.get_logger("canary.controller")
@@ -146,7 +147,6 @@ class Reconciler:
                 begin = partial(self._reporter.finalizer, session, canary, wanted=True)
                 again = await self._keeper.work(session, canary, owner, observed, begin)
             if again is not None:
-                # A wait that is shorter than the clock can tell would spin.
                 self._queue.add_after(key, max(again, GRAIN) if again else 0.0, SOON)
         except ResourceGone:
             return CACHES_FOLLOW
@@ -162,15 +162,14 @@ class Reconciler:
             return None
         canary, observed, decision = session.finding
         state = trusted_state(observed, session.memory)
-        session.status_due = None
         try:
-            await self._tell(session, canary, observed, decision)
+            due = await self._tell(session, canary, observed, decision)
         except KubeError:
             # Nobody can be told at the moment. What runs has to be known all the same.
             await self._list_pods(session, canary, state)
             raise
         pods = await self._list_pods(session, canary, state)
-        words = None if session.status_due is None else max(session.status_due - self._actor.now().monotonic, GRAIN)
+        words = None if due is None else self._left(due)
         return min((wait for wait in (pods, words) if wait is not None), default=None)
 
     async def _act(
@@ -227,29 +226,35 @@ class Reconciler:
         session.finding = (canary, observed, decision)
         self.reports.add(session.key)
 
-    async def _tell(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> None:
+    async def _tell(self, session: Session, canary: Canary, observed: Observed, decision: Decision) -> float | None:
+        """Status and what goes with it; when (monotonic) a status is due that may not be written yet."""
         state = trusted_state(observed, session.memory)
         if decision.change is not None and not session.write_problem:
-            return
+            return None
         if decision.outlook == FINALIZE and observed.deleting:
             if not await self._keeper.nothing_left(session, canary, observed):
                 self._queue.add_after(session.key, CACHES_FOLLOW)
-                return
+                return None
             await self._reporter.finalizer(session, canary, wanted=False)
-            return
+            return None
         if state is not None and not observed.deleting:
             # Whoever has taken the finalizer off: without it a deletion would leave everything behind.
             await self._reporter.finalizer(session, canary, wanted=True)
         if self._too_early(session, canary, observed, state):
             self._queue.add_after(session.key, VIEW_PATIENCE)
-            return
+            return None
         try:
-            status = await self._reporter.status(session, canary, observed, decision, self._actor.now())
+            reported = await self._reporter.status(session, canary, observed, decision, self._actor.now())
         except Conflict:
             # The Canary has changed: its event is on the way, and brings this back.
             self._queue.add_after(session.key, 0.2)
-            return
-        await self._reporter.consume(session, canary, state, status)
+            return None
+        await self._reporter.consume(session, canary, state, reported.status)
+        return reported.due
+
+    def _left(self, due: float) -> float:
+        """Seconds until a moment (monotonic) that has not come, and never less than the clock can tell."""
+        return max(due - self._actor.now().monotonic, GRAIN)
 
     def _too_early(self, session: Session, canary: Canary, observed: Observed, state: State | None) -> bool:
         """Whether a process that has just come sees too little to contradict what was told of this same state."""
@@ -291,7 +296,7 @@ class Reconciler:
         now = self._actor.now().monotonic
         due = self._listed_at.get(session.key, float("-inf")) + PODS_AGAIN
         if now < due:
-            return max(due - now, GRAIN)
+            return self._left(due)
         self._listed_at[session.key] = now
         for service in unseen:
             await self._world.pods.refresh(service)
@@ -315,8 +320,7 @@ class Reconciler:
         if session.version_problem:
             self._queue.add_after(key, DISCOVER_AGAIN)
         if decision.wake_at is not None:
-            # A timer may fire a grain early: a wait that is shorter than that would spin.
-            self._queue.add_after(key, max(decision.wake_at - self._actor.now().monotonic, GRAIN))
+            self._queue.add_after(key, self._left(decision.wake_at))
 
     def _pause(self, error: Exception) -> float:
         """Before the next try of a lowering: jitter, or what the API server asks for, never a growing back-off."""

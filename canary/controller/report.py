@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,13 @@ from canary.traffic.versions import GROUP as SPLIT_GROUP
 
 REFRESH = 60.0
 """Seconds between two writes of a status in which only values have changed."""
+
+
+class Reported(NamedTuple):
+    """The status as it is now, and when (monotonic) it is to be written if only its sentences have changed."""
+
+    status: CanaryStatus
+    due: float | None = None
 
 
 class Reporter:
@@ -52,8 +59,8 @@ class Reporter:
 
     async def status(
         self, session: Session, canary: Canary, observed: Observed, decision: Decision, now: Now
-    ) -> CanaryStatus:
-        """Write the status if it is due; the status as it is now. Raises `Conflict` when the Canary has changed."""
+    ) -> Reported:
+        """Write the status if it is due. Raises `Conflict` when the Canary has changed."""
         previous, base = status_of(canary), canary.metadata.resource_version
         if session.told is not None and session.told.over == base:
             # Our own last write has not come back by the watch yet.
@@ -63,11 +70,10 @@ class Reporter:
         subject = Subject(canary.metadata.generation, previous, version)
         status = project(subject, observed, state, session.memory, decision, now)
         if status == previous:
-            return previous
+            return Reported(previous)
         due = session.status_written_at + REFRESH
         if material(status) == material(previous) and now.monotonic < due:
-            session.status_due = due
-            return previous
+            return Reported(previous, due)
         namespace, name = session.key
         body = msgspec.to_builtins(status)
         patch = [
@@ -77,7 +83,7 @@ class Reporter:
         made = await self._client.patch(CANARIES, name, patch, namespace, kind=PatchKind.JSON, subresource="status")
         session.told = Told(canary.metadata.resource_version, made["metadata"]["resourceVersion"], status)
         session.status_written_at = now.monotonic
-        return status
+        return Reported(status)
 
     async def consume(self, session: Session, canary: Canary, state: State | None, status: CanaryStatus) -> None:
         """Take answered annotations off, once the record says that they were answered; a value that returns stays."""

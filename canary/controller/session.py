@@ -101,8 +101,7 @@ class Session:
 
     `announced` names the last write whose events were sent, `removed` the annotation values that were taken off once.
     `backends` are the Services that were looked at last, `finding` is what the last look found. `check` tells what this
-    installation cannot carry out. `status_due` is when a status may be written in which only sentences have changed, if
-    there are any. `spec` is the last valid one, `findings` belong to managed mode.
+    installation cannot carry out. `spec` is the last valid one, `findings` belong to managed mode.
     """
 
     key: Key
@@ -130,7 +129,6 @@ class Session:
     removed: set[str] = field(default_factory=set)
     told: Told | None = None
     status_written_at: float = float("-inf")
-    status_due: float | None = None
     named_root: str = ""
     seen_spec: bytes | None = None
     finding: tuple[Canary, Observed, Decision] | None = None
