@@ -27,7 +27,15 @@ from canary.core.phases import Phase
 from canary.core.workload import Selects
 from canary.kube.client import Client
 from canary.kube.errors import BadRequest, Forbidden, Invalid, NotFound
-from canary.kube.resources import NAMESPACES, NETWORK_POLICIES, PODS, REPLICA_SETS, SERVICES, Resource
+from canary.kube.resources import (
+    CONTROLLER_REVISIONS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+    Resource,
+)
 from canary.traffic.view import Owner
 from canary.workload.failures import crash_looping, pod_trouble
 from canary.workload.ownership import Ours, ownership
@@ -279,16 +287,24 @@ def _too_often(findings: Findings, action: Action, now: float) -> float:
     if wait := findings.actions.wait(now):
         findings.problem = f"{action.deed.value}: somebody else changes it again as soon as it is written"
         return wait
-    if action.deed is not Deed.FILL_GAP or action.part not in findings.filled:
-        return 0.0
     # A peer with older caches may have put it back: the watches of both must follow first.
-    return max(findings.filled[action.part] + GAP - now, 0.0)
+    return max(findings.filled.get(_made(action), float("-inf")) + GAP - now, 0.0)
 
 
 def _note(findings: Findings, action: Action, now: float) -> None:
     findings.actions, findings.problem = findings.actions.take(now), ""
-    if action.deed is Deed.FILL_GAP:
-        findings.filled[action.part] = now
+    if part := _made(action):
+        findings.filled[part] = now
+
+
+def _made(action: Action) -> str:
+    """The part that is made, by name; empty when none is."""
+    match action.deed:
+        case Deed.FILL_GAP:
+            return action.part
+        case Deed.PIN:
+            return f"{CONTROLLER_REVISIONS.kind}/{action.revision}"
+    return ""
 
 
 def _lacks_pods(deployment: dict[str, Any]) -> bool:
