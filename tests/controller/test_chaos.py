@@ -72,8 +72,7 @@ def test_runs_of_all_sorts_are_drawn():
 def test_a_case_is_read_as_it_was_written():
     for seed in range(30):
         schedule = schedule_of(seed)
-        rounded = tuple(replace(action, at=round(action.at, 3)) for action in schedule.actions)
-        assert from_json(to_json(schedule, why="S2")) == replace(schedule, actions=rounded)
+        assert from_json(to_json(schedule, why="S2")) == schedule
 
 
 @pytest.mark.parametrize(

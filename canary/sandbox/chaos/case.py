@@ -24,7 +24,7 @@ def to_json(schedule: Schedule, *, why: str = "") -> str:
         if each.name not in ("effects", "actions")
     }
     effects = [[str(met.effect), met.rate] for met in schedule.effects]
-    actions = [[round(action.at, 3), action.name, action.dice] for action in schedule.actions]
+    actions = [[action.at, action.name, action.dice] for action in schedule.actions]
     return json.dumps({"why": why, **fields, "effects": effects, "actions": actions}, indent=1) + "\n"
 
 
