@@ -80,8 +80,9 @@ def test_each_window_of_a_promotion_is_counted_once(samples: Scrape) -> None:
             await rollout(sim, 0, "Promoted")
             key, found = (sim.app.namespace, sim.app.name), samples(metrics)
             assert found["canary_rollouts_total", *key, "Promoted"] == 1
-            # Of the windows of 10 s in a hold of 30 s, the first touches the weight change, the last the next one.
-            assert found["canary_verdict_total", *key, "Healthy"] == 3
+            # Of the windows of 10 s in each of three holds of 30 s, the first touches the weight change; the second is
+            # too old at the end of the hold, where the third comes in at once.
+            assert found["canary_verdict_total", *key, "Healthy"] == 6
 
     run_virtual(main())
 
