@@ -176,12 +176,18 @@ class Actor:
         return Look(canary, live, observed, decision, guarded, sliced, began)
 
     async def read_canary(self, session: Session) -> Canary:
-        """The Canary as it is now. Raises `Replaced` or a `KubeError`."""
+        """The Canary as it is now, and what it asks for. Raises `Replaced` or a `KubeError`."""
+        canary = await self.fetch_canary(session)
+        session.read_spec(canary)
+        return canary
+
+    async def fetch_canary(self, session: Session) -> Canary:
+        """The Canary as it is now: the next look starts from it. Raises `Replaced` or a `KubeError`."""
         namespace, name = session.key
         canary = await self._client.get(CANARIES, name, namespace, type=Canary, attempts=1)
         if canary.metadata.uid != session.uid:
             raise Replaced
-        session.read_spec(canary)
+        self._world.read_canary(session.key, canary)
         return canary
 
     async def read_target(self, session: Session) -> None:

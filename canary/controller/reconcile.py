@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -25,7 +26,7 @@ from canary.core.rules.deletion import FINALIZE
 from canary.core.state import State
 from canary.core.verdict import Verdict
 from canary.core.window import Reading, SourceFailure, Window
-from canary.kube.errors import BadRequest, Conflict, Forbidden, Invalid, KubeError, Throttled, TooLarge
+from canary.kube.errors import BadRequest, Conflict, Forbidden, Invalid, KubeError, NotFound, Throttled, TooLarge
 from canary.kube.queue import WorkQueue
 from canary.kube.store import Key
 from canary.metrics.groups import MetricsGroups, Target
@@ -92,7 +93,7 @@ class Reconciler:
         self._queue.add(key, URGENT if bad else SOON)
 
     async def __call__(self, key: Key) -> float | None:
-        canary = self._world.canaries.get(*key)
+        canary = self._world.canary(key)
         if canary is None:
             self._forget(key)
             return None
@@ -246,7 +247,9 @@ class Reconciler:
         try:
             reported = await self._reporter.status(session, canary, observed, decision, self._actor.now())
         except Conflict:
-            # The Canary has changed: its event is on the way, and brings this back.
+            # The Canary has changed. Its event may be long on the way.
+            with suppress(Replaced, NotFound):
+                await self._actor.fetch_canary(session)
             self._queue.add_after(session.key, 0.2)
             return None
         await self._reporter.consume(session, canary, state, reported.status)

@@ -19,6 +19,7 @@ from canary.core.status import Subject, material, project
 from canary.kube.client import Client, PatchKind
 from canary.kube.errors import Conflict, Invalid, NotFound
 from canary.kube.finalizers import ChangedMeanwhile, add_finalizer, remove_finalizer
+from canary.kube.own_writes import older
 from canary.kube.recorder import EventRecorder, Reference
 from canary.notify.events import announce, announce_restored
 from canary.traffic.versions import GROUP as SPLIT_GROUP
@@ -62,7 +63,7 @@ class Reporter:
     ) -> Reported:
         """Write the status if it is due. Raises `Conflict` when the Canary has changed."""
         previous, base = status_of(canary), canary.metadata.resource_version
-        if session.told is not None and session.told.over == base:
+        if session.told is not None and older(base, session.told.made, (session.told.over,)):
             # Our own last write has not come back by the watch yet.
             previous, base = session.told.status, session.told.made
         state = trusted_state(observed, session.memory)

@@ -67,7 +67,9 @@ class World:
         self.canaries: Store[Canary] = Store({"root": _canary_root, "deployment": _canary_deployments})
         self.splits: Store[TrafficSplit] = Store({"root": _split_root})
         self._written_splits: OwnWrites[Key, TrafficSplit] = OwnWrites(manifests.clock.monotonic)
-        self.splits.subscribe(lambda key, _, new: self._followed(key, new))
+        self.splits.subscribe(self._written_splits.told)
+        self._read_canaries: OwnWrites[Key, Canary] = OwnWrites(manifests.clock.monotonic)
+        self.canaries.subscribe(self._read_canaries.told)
         self.services: Store[Service] = Store({"namespace": _service_namespace})
         self.slices: Store[EndpointSlice] = Store({"service": _slice_service})
         self.pods = pods
@@ -91,14 +93,18 @@ class World:
         namespace, name = session.key
         return Owner(namespace, name, session.uid, session.root, record_of(canary).split_uid)
 
+    def canary(self, key: Key) -> Canary | None:
+        """The Canary as the watch tells of it, or as it was read since."""
+        return self._read_canaries.current(key, self.canaries.get(*key))
+
+    def read_canary(self, key: Key, found: Canary) -> None:
+        """A live read gave `found`."""
+        self._read_canaries.note(key, found, over=version_of(self.canaries.get(*key)))
+
     def split(self, owner: Owner) -> TrafficSplit | None:
         """The split as the watch tells of it, or as our last write left it, until the watch has told of that."""
         key = owner.namespace, owner.root
         return self._written_splits.current(key, self.splits.get(*key))
-
-    def _followed(self, key: Key, told: TrafficSplit | None) -> None:
-        """What the watch has told of need not be kept."""
-        self._written_splits.current(key, told)
 
     def wrote_split(self, owner: Owner, made: TrafficSplit) -> None:
         """A write of ours was accepted: `made` is what the server has now."""

@@ -1,11 +1,11 @@
-"""What this process has written, for as long as a watch has not told of it.
+"""What this process has written or read, for as long as a watch has not told of it.
 
 Without it the next look at a cache would find the world as it was before the write, and wish for the same again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from canary.kube.store import Object
@@ -50,22 +50,25 @@ class OwnWrites(Generic[K, V]):
         written = self._written.get(key)
         if written is None:
             return stored
-        if self._now() <= written.until and _older(version_of(stored), written):
+        if self._now() <= written.until and older(version_of(stored), version_of(written.made), written.older):
             return written.made
         del self._written[key]
         return stored
 
+    def told(self, key: K, _: V | None, stored: V | None) -> None:
+        """What a store calls for a change: what the watch has told of need not be kept."""
+        self.current(key, stored)
 
-def _older(version: str, written: _Written[V]) -> bool:
-    """Whether a watch that tells of `version` has not come to what was written.
+
+def older(version: str, made: str, known: Container[str]) -> bool:
+    """Whether `version` of an object is older than `made`; an empty one stands for no object.
 
     Versions of one object count up. Source: Kubernetes API concepts, "Resource versions"; KEP-5504. What does not look
-    like a number is compared with those that are known to be older.
+    like a number is compared with those that are `known` to be older.
     """
-    made = version_of(written.made)
     if version.isdecimal() and made.isdecimal():
         return int(version) < int(made)
-    return version in written.older
+    return version in known
 
 
 def version_of(obj: Object | None) -> str:

@@ -206,3 +206,25 @@ async def test_a_backend_that_somebody_elses_split_names_stays_without_our_marks
         assert sim.ours() == []
         assert sim.selector("podinfo-stable") == "podinfo"
         assert sim.object("services", "podinfo-canary") is None
+
+
+async def test_the_root_is_not_given_back_to_what_a_late_watch_has_not_told_of(managed):
+    async with managed(processes=()) as sim:
+        sim.lag = lambda: 5.0
+        sim.start("one")
+        await sim.onboarded()
+        await sim.release(Release("2", errors=60))
+        await sim.reach("RolledBack")
+        wire, pushed = sim.wires["one"], False
+
+        async def before(sent):
+            nonlocal pushed
+            if sent.what == "get services" and sent.path.endswith("/podinfo") and not pushed:
+                pushed = True
+                await sim.release(Release("2", errors=60))
+
+        wire.before = before
+        await sim.delete_canary()
+        await sim.until(lambda: pushed)
+        await sim.sleep(4.0)
+        assert sim.image() != "2" or sim.selector() != "podinfo"

@@ -20,11 +20,12 @@ class Client:
     """Takes every patch, and gives each its own resourceVersion."""
 
     def __init__(self):
-        self.over = []
+        self.over, self.next = [], None
 
     async def patch(self, _resource, _name, patch, *_args, **_kwargs):
         self.over.append(patch[0]["value"])
-        return {"metadata": {"resourceVersion": f"made-{len(self.over)}"}}
+        made = f"made-{len(self.over)}" if self.next is None else str(self.next)
+        return {"metadata": {"resourceVersion": made}}
 
 
 def canary(version):
@@ -43,6 +44,7 @@ def tell():
         await reporter.status(session, canary(version), Observed(uid="u", plan=None), decision, NOW)
         return client.over
 
+    tell.client = client
     return tell
 
 
@@ -56,6 +58,15 @@ async def test_news_are_written_over_it_and_not_over_what_the_cache_shows(tell):
     await tell("1", "WaitingForService")
 
     assert await tell("1", "WaitingForEndpoints") == ["1", "made-1"]
+
+
+async def test_it_is_not_written_again_over_what_the_cache_tells_of_in_between(tell):
+    await tell("1", "WaitingForService")
+    tell.client.next = 7
+    await tell("1", "WaitingForEndpoints")
+
+    assert await tell("6", "WaitingForEndpoints") == ["1", "made-1"]
+    assert await tell("8", "WaitingForEndpoints") == ["1", "made-1", "8"]
 
 
 async def test_what_others_made_of_it_since_counts(tell):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from canary.controller.watches import CANARIES
 from canary.kube.resources import DEPLOYMENTS
 from canary.sandbox.apiserver.faults import Answer, Cut, Duplicate, Expire, Silence, Stale
 
@@ -99,3 +100,17 @@ async def test_who_sees_an_old_split_takes_nobody_for_an_opponent(rollout):
         reasons = {condition["reason"] for status in written for condition in status["conditions"]}
         assert reasons
         assert "TrafficConflict" not in reasons
+
+
+async def test_a_status_is_written_over_a_canary_that_has_changed_behind_a_silent_watch(rollout):
+    async with rollout(errors=20) as sim:
+        await sim.weight(10)
+        sim.faults.add(Silence(0), user_agent="one", resource="canaries", times=1)
+        sim.cluster.server.cut_watches()
+        await sim.sleep(2)
+        await sim.cluster.client.patch(CANARIES, "podinfo", {"metadata": {"labels": {"team": "shop"}}}, "shop")
+        await sim.until(lambda: sim.state().phase == "RolledBack")
+        before = len(sim.wires["one"].sent)
+        await sim.sleep(5)
+        assert sim.phase() == "RolledBack"
+        assert len(sim.wires["one"].sent) - before < 10

@@ -196,7 +196,7 @@ CASES = {
         the_canary_is_not_read_live,
         Bounds(windows=2, stops=0, processes=1, moves=(SILENT, ABORT), ordered=True, since=weighs(50), sought=S5),
         {"S5"},
-        9,
+        10,
     ),
     "a rebuild overlooks a promote": Case(
         a_rebuild_trusts_what_was_read_before,

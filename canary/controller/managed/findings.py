@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canary.controller.managed.observe import View
+from canary.core.actions import Action, Deed
 from canary.core.observed import Now
+from canary.kube.resources import CONTROLLER_REVISIONS
 from canary.kube.token_bucket import Rate, TokenBucket
 
 ACTIONS = Rate(burst=30.0, per_second=0.2)
 """How often the workload of one Canary is written: enough for any rollout, too little for a fight that nobody wins."""
+
+GAP = 1.0
+"""Seconds between two repairs of one part."""
 
 
 @dataclass(slots=True)
@@ -21,8 +26,7 @@ class Findings:
     `templates` are the digests of pod templates by Deployment and pod-template-hash. `floor` is stable's size when the
     rollout `rollout` began, by the state number `followed`. `view` is the last look, made from the objects whose
     versions are `seen`. `problem` is why an action failed, in words, `filled` when (monotonic) each part was made or
-    repaired last. `deleted_at` is when the deletion of the Canary
-    was seen first, in Unix seconds of this process.
+    repaired last. `deleted_at` is when the deletion of the Canary was seen first, in Unix seconds of this process.
     """
 
     settled: set[tuple[str, str]] = field(default_factory=set)
@@ -52,3 +56,30 @@ class Findings:
         if self.leaving_since is None:
             self.leaving_since = now.monotonic
         self.deleted_at = now.wall - (now.monotonic - self.leaving_since)
+
+    def wait(self, action: Action, now: float) -> float:
+        """How long an action has to wait, in seconds, lest a fight over it becomes a hot loop; 0 when it need not.
+
+        `now` is monotonic.
+        """
+        if wait := self.actions.wait(now):
+            self.problem = f"{action.deed.value}: somebody else changes it again as soon as it is written"
+            return wait
+        # A peer with older caches may have put it back: the watches of both must follow first.
+        return max(self.filled.get(_made(action), float("-inf")) + GAP - now, 0.0)
+
+    def did(self, action: Action, now: float) -> None:
+        """An action was carried out."""
+        self.actions, self.problem = self.actions.take(now), ""
+        if part := _made(action):
+            self.filled[part] = now
+
+
+def _made(action: Action) -> str:
+    """The part that an action makes, by name; empty when it makes none."""
+    match action.deed:
+        case Deed.FILL_GAP:
+            return action.part
+        case Deed.PIN:
+            return f"{CONTROLLER_REVISIONS.kind}/{action.revision}"
+    return ""

@@ -12,7 +12,6 @@ from canary.api.canary import Canary
 from canary.controller.act import Actor, Replaced
 from canary.controller.managed.candidate import revision
 from canary.controller.managed.deeds import Deeds
-from canary.controller.managed.findings import Findings
 from canary.controller.managed.inputs import Unproven
 from canary.controller.managed.kinds import ManagedKinds
 from canary.controller.managed.observe import View
@@ -28,7 +27,6 @@ from canary.core.workload import Selects
 from canary.kube.client import Client
 from canary.kube.errors import BadRequest, Forbidden, Invalid, NotFound
 from canary.kube.resources import (
-    CONTROLLER_REVISIONS,
     NAMESPACES,
     NETWORK_POLICIES,
     PODS,
@@ -58,8 +56,6 @@ MONITORS = (
 )
 PATIENCE = 5.0
 """Seconds that pods have to become ready before anybody asks what is wrong with them."""
-GAP = 1.0
-"""Seconds between two repairs of one part."""
 AGAIN = 0.2
 """Seconds to the next look when an object was not what it was looked at as."""
 _log = structlog.get_logger("canary.controller")
@@ -213,7 +209,7 @@ class Keeper:
             if self._world.services_are_late(session):
                 return AGAIN
             findings, now = session.findings, self._actor.now().monotonic
-            if wait := _too_often(findings, actions[0], now):
+            if wait := findings.wait(actions[0], now):
                 return wait
             try:
                 if not (done or observed.deleting):
@@ -226,7 +222,7 @@ class Keeper:
                 session.findings.problem = f"{actions[0].deed.value}: the API server refuses it: {error}"
                 raise
             done = True
-            _note(findings, actions[0], now)
+            findings.did(actions[0], now)
             self._tell(session, canary, observed, actions[0])
             _log.info("action", canary=session.regarding, deed=actions[0].deed.value, **_words(actions[0]))
             observed = self._world.observe(session, canary, observed.split)
@@ -280,31 +276,6 @@ class Keeper:
 
 def _label_selector(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
-def _too_often(findings: Findings, action: Action, now: float) -> float:
-    """How long this action has to wait, in seconds, lest a fight over it becomes a hot loop; 0 when it need not."""
-    if wait := findings.actions.wait(now):
-        findings.problem = f"{action.deed.value}: somebody else changes it again as soon as it is written"
-        return wait
-    # A peer with older caches may have put it back: the watches of both must follow first.
-    return max(findings.filled.get(_made(action), float("-inf")) + GAP - now, 0.0)
-
-
-def _note(findings: Findings, action: Action, now: float) -> None:
-    findings.actions, findings.problem = findings.actions.take(now), ""
-    if part := _made(action):
-        findings.filled[part] = now
-
-
-def _made(action: Action) -> str:
-    """The part that is made, by name; empty when none is."""
-    match action.deed:
-        case Deed.FILL_GAP:
-            return action.part
-        case Deed.PIN:
-            return f"{CONTROLLER_REVISIONS.kind}/{action.revision}"
-    return ""
 
 
 def _lacks_pods(deployment: dict[str, Any]) -> bool:
