@@ -12,7 +12,7 @@ import pytest
 from canary.controller.watches import CANARIES
 from canary.sandbox.apiserver.commitlog import Commit
 from canary.sandbox.app import Release
-from canary.sandbox.oracle import MAX_BURST, Oracle
+from canary.sandbox.oracle import FRESH, MAX_BURST, Oracle
 from canary.sandbox.oracle.log import REQUEST
 from canary.sandbox.simulation import Simulation
 from canary.sandbox.virtual_time import run_virtual
@@ -261,3 +261,14 @@ def test_at_deletion_the_target_gets_the_promoted_template(deleted):
         return replace(commit, new=new)
 
     assert "S9" in broken(tuple(map(another, deleted)))
+
+
+@pytest.mark.parametrize(("before", "found"), [(0.3, False), (FRESH + 0.3, True)], ids=["a moment before", "known"])
+def test_a_rollback_is_closed_without_stable_only_where_nobody_can_know_yet(rolled_back, before, found):
+    closed = next(c for c in rolled_back if c.plural == "trafficsplits" and '"phase":"RolledBack"' in str(c.new))
+    stable = last(rolled_back, "deployments", "podinfo-stable")
+    moment = closed.monotonic - before
+    gone = replace(stable, old=stable.new, new=None, verb="delete", manager="", user_agent="kubectl", monotonic=moment)
+    kept = [c for c in rolled_back if (c.plural, c.name) != ("deployments", "podinfo-stable") or c.monotonic < moment]
+    where = next(number for number, c in enumerate(kept) if c.monotonic > moment)
+    assert ("S25" in broken((*kept[:where], gone, *kept[where:]))) == found

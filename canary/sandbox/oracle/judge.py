@@ -240,7 +240,7 @@ class Oracle:
         yield from judge_shape(write, self.root, after, state)
         yield from judge_order(before, state)
         if self._workload is not None:
-            yield from judge_closing(self._workload, before.state, state)
+            yield from judge_closing(self._workload, before.state, state, write.monotonic)
         yield from self._weights(write, before, after, state)
         if state.running and after.share(state.canary) and not state.revision:
             yield "S2", f"{after.share(state.canary)}% for pods of no one revision"

@@ -12,11 +12,11 @@ from canary.sandbox.oracle.templates import held_revision
 from canary.sandbox.oracle.workload import Workload, selector_of, trailing
 
 
-def judge_closing(w: Workload, before: State | None, after: State) -> Broken:
+def judge_closing(w: Workload, before: State | None, after: State, at: float) -> Broken:
     """A phase that permitted writes is left: each object must have been written under it."""
     if before is None:
         return
-    stable, target = w.deployment(w.stable), w.deployment(w.target)
+    stable, target = w.known(w.stable, at), w.deployment(w.target)
     left = before.phase is not after.phase
     if left and before.phase is Phase.ROLLING_BACK and w.stamp(stable) < before.entered:
         yield "S25", f"RollingBack is left, and stable was last written under {w.stamp(stable)}, not {before.entered}"

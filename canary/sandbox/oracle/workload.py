@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -97,6 +98,11 @@ class Workload:
 
     def deployment(self, name: str) -> JSON | None:
         return self.objects.get(("deployments", name))
+
+    def known(self, name: str, at: float) -> JSON | None:
+        """The Deployment; one that was deleted too lately for a watch to have told of it, as it was."""
+        when, gone = self.gone.get(name, (-math.inf, None))
+        return self.deployment(name) or (gone if when > at - self.blind else None)
 
     def service(self, name: str) -> JSON | None:
         return self.objects.get(("services", name))
