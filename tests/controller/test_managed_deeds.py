@@ -13,11 +13,14 @@ from canary.controller.managed.findings import Findings
 from canary.controller.managed.manifests import Manifests
 from canary.controller.managed.observe import View
 from canary.controller.managed.observer import Subject
+from canary.controller.managed.parts import Part
 from canary.controller.managed.writes import Changed
 from canary.controller.watches import CANARIES
 from canary.core.actions import Action, Deed
 from canary.core.workload import Workload
+from canary.kube.resources import SERVICES
 from canary.kube.store import Store
+from canary.sandbox.apiserver.faults import Answer
 
 SERVICE = "podinfo-canary"
 
@@ -27,15 +30,42 @@ async def test_the_parts_of_a_canary_that_was_made_anew_are_not_taken_away(manag
     async with managed() as sim:
         await sim.onboarded()
         client, before = sim.cluster.client, sim.object("services", SERVICE)
-        canary = await client.get(CANARIES, "podinfo", "shop", type=Canary)
-        gone = msgspec.structs.replace(canary, metadata=msgspec.structs.replace(canary.metadata, uid="of-the-last-one"))
-        splits: Store[TrafficSplit] = Store()
-        deeds = Deeds(client, Manifests(sim.clock), splits)
+        gone = await _of_the_last_one(client)
         subject = Subject(("shop", "podinfo"), gone, load_spec(gone), Findings())
 
-        async def due() -> bool:
-            return True
-
         with pytest.raises(Changed, match="not this Canary's any more"):
-            await deeds.carry_out(subject, View(Workload("podinfo")), Action(deed, part=f"Service/{SERVICE}"), due)
+            await _deeds(client, sim).carry_out(
+                subject, View(Workload("podinfo")), Action(deed, part=f"Service/{SERVICE}"), _due
+            )
         assert sim.object("services", SERVICE) == before
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["made anew", "gone"])
+async def test_a_part_of_the_next_canary_is_not_taken_over_for_the_last_one(managed, gone):
+    async with managed() as sim:
+        await sim.onboarded()
+        client, before = sim.cluster.client, sim.object("services", SERVICE)
+        last = await _of_the_last_one(client)
+        if gone:
+            sim.faults.add(Answer(404), verb="get", resource="canaries")
+        part = Part(SERVICES, before, {"metadata": {"labels": {"a": "b"}}})
+        view = View(Workload("podinfo"), parts=(part,))
+        subject = Subject(("shop", "podinfo"), last, load_spec(last), Findings())
+
+        with pytest.raises(Changed):
+            await _deeds(client, sim).carry_out(subject, view, Action(Deed.FILL_GAP, part=part.name), _due)
+        assert sim.object("services", SERVICE) == before
+
+
+async def _of_the_last_one(client):
+    canary = await client.get(CANARIES, "podinfo", "shop", type=Canary)
+    return msgspec.structs.replace(canary, metadata=msgspec.structs.replace(canary.metadata, uid="of-the-last-one"))
+
+
+def _deeds(client, sim):
+    splits: Store[TrafficSplit] = Store()
+    return Deeds(client, Manifests(sim.clock), splits)
+
+
+async def _due() -> bool:
+    return True
