@@ -55,6 +55,8 @@ def main() -> None:
         for words in (*(f"seed {seed} failed: {why}" for seed, why in tally.failures.items()), *tally.points.failures):
             print(f"\n{words[:400]}", file=sys.stderr, flush=True)
         _progress(whole, options.seeds)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     found = figures(whole, first=options.first) | {"mutants": _mutants()}
     print(*table(found), sep="\n")
     if options.json:
