@@ -113,6 +113,24 @@ def test_nor_soon_after_it_had_weight(promoted):
     assert "S11" in broken(after(promoted, split, down))
 
 
+@pytest.mark.parametrize(
+    ("shared", "taken_back", "found"),
+    [(1.4, 0.1, set()), (REQUEST + 1, 0.1, {"S11"})],
+    ids=["a moment ago", "long enough ago to know"],
+)
+def test_a_process_may_not_have_heard_that_somebody_gave_the_target_traffic_which_another_took_back(
+    promoted, shared, taken_back, found
+):
+    closed = last(promoted, "trafficsplits", "podinfo")
+    idle = last(promoted, "deployments", "podinfo")
+    scaled = replace(but(idle, replicas=2), manager="kubectl", monotonic=idle.monotonic + 60.0)
+    down = replace(but(scaled, replicas=0), manager=OURS, monotonic=scaled.monotonic + 60.0)
+    backends = [{"service": "podinfo-canary", "weight": 100}, {"service": "podinfo-stable", "weight": 0}]
+    edited = replace(but(closed, backends=backends), manager="argocd-controller", monotonic=down.monotonic - shared)
+    back = replace(but(edited, backends=closed.new["spec"]["backends"]), monotonic=down.monotonic - taken_back)
+    assert broken((*promoted, scaled, edited, back, down)) == found
+
+
 def first_raise(commits: tuple[Commit, ...]) -> Commit:
     splits = [c for c in commits if c.plural == "trafficsplits" and c.new]
     return next(c for c in splits if len(c.new["spec"]["backends"]) == 2)

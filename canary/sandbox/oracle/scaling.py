@@ -52,17 +52,30 @@ def _candidate(w: Workload, write: Write, before: int, after: int) -> Broken:
         yield "S11", f"the target was scaled {before} -> {after} while it has {share}%"
     if not any(_permits_lowering(moment) for moment in moments):
         yield "S25", f"the target was scaled {before} -> {after} in {moments[-1].phase or 'no phase'}"
-    since, slack = w.drained_since(), FASTEST if w.skewed else 1.0
+    since, slack = w.drained_since(_unheard(write, moments)), FASTEST if w.skewed else 1.0
     if since and write.monotonic < since + w.settle / slack - 0.5:
         yield "S11", f"the target was scaled {before} -> {after} {write.monotonic - since:.2f} s after it had traffic"
     if after == 0:
         yield from _emptied(w, write)
 
 
+def _unheard(write: Write, moments: list[Moment]) -> set[int]:
+    """Moments in which somebody else had given the target a share after the write may have been decided."""
+    return {
+        moment.number
+        for moment in moments[1:]
+        if moment.share and _by_others(moment) and write.monotonic - moment.at < REQUEST
+    }
+
+
+def _by_others(moment: Moment) -> bool:
+    """No controller has given the target the share that it has."""
+    return moment.state is None or not moment.state.weight
+
+
 def _edited_meanwhile(w: Workload, write: Write, moments: list[Moment]) -> bool:
     """Somebody else gave the target its share after the write was decided: no version of the Deployment tells that."""
-    by_others = w.now.state is None or not w.now.state.weight
-    return by_others and _shared_meanwhile(write, moments)
+    return _by_others(w.now) and _shared_meanwhile(write, moments)
 
 
 def _set_back(w: Workload, write: Write, moments: list[Moment], after: int) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, NamedTuple
 
 from canary.api.names import CONTROLLER_MANAGER, LEFT_LABEL, OWNER_ANNOTATION, REVISION_ANNOTATION, SEQ_ANNOTATION
@@ -182,12 +182,16 @@ class Workload:
         self.number += 1
         self.moments.append(Moment(self.number, at, state, share, deleting, split))
 
-    def drained_since(self) -> float | None:
-        """Since when the canary has no share; `None` while it has one, 0 when it never had any."""
+    def drained_since(self, unheard: Collection[int]) -> float | None:
+        """Since when the canary has no share; `None` while it has one, 0 when it never had any.
+
+        As who has not heard of the moments with the numbers `unheard` has it.
+        """
         if self.now.share:
             return None
         began = 0.0
-        for before, after in zip(self.moments, self.moments[1:], strict=False):
+        heard = [moment for moment in self.moments if moment.number not in unheard]
+        for before, after in pairwise(heard):
             if before.share and not after.share:
                 began = after.at
         return began
