@@ -96,9 +96,10 @@ class Workload(msgspec.Struct, frozen=True):
     """Everything behind a Canary in managed mode; a part that is `None` does not exist.
 
     `pins` are the revisions whose template is kept. `gaps` are the parts of ours, by name, that are absent or differ
-    from what they should be, `leftovers` those that exist and go with the Canary. `backend` is whose pods the stable
-    Service selects. `problem` stands in the way of everything, in a word and a sentence; `terminating` means that the
-    whole namespace is being deleted; it is `None` while a Canary is, and nobody has looked at its namespace yet.
+    from what they should be, `leftovers` those that exist and go with the Canary, `left` says that one of the
+    Services was left serving by a Canary of this name and is nobody's. `backend` is whose pods the stable Service
+    selects. `problem` stands in the way of everything, in a word and a sentence; `terminating` means that the whole
+    namespace is being deleted; it is `None` while a Canary is, and nobody has looked at its namespace yet.
     """
 
     target: str
@@ -112,6 +113,7 @@ class Workload(msgspec.Struct, frozen=True):
     pins: frozenset[str] = frozenset()
     gaps: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
+    left: bool = False
     problem: tuple[str, str] | None = None
     terminating: bool | None = False
 

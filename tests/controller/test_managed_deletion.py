@@ -10,6 +10,7 @@ from canary.sandbox.apiserver.faults import Answer, Silence, Stale
 from canary.sandbox.app import App, Release
 from canary.sandbox.managed_app import autoscaler, deployment
 from canary.sandbox.mesh.routes import TRAFFIC_SPLITS
+from canary.workload.ownership import unmarked
 from tests.controller.conftest import QUICK
 
 APP = App()
@@ -145,6 +146,40 @@ async def test_what_was_left_behind_serves_on_when_the_application_is_installed_
         await sim.delete_canary()
         await sim.gone()
         assert (sim.ours(), sim.object("deployments", "podinfo-stable")) == ([], None)
+
+
+async def _let_go(sim, name="podinfo-canary"):
+    """As another process does, whose clock says that the target has had its time."""
+    labels, annotations = unmarked()
+    patch = {"metadata": {"labels": labels | {LEFT: "podinfo"}, "annotations": annotations}}
+    await sim.cluster.client.patch(SERVICES, name, patch, "shop")
+
+
+async def test_what_another_process_has_let_go_of_is_not_taken_back(managed):
+    async with managed() as sim:
+        await sim.onboarded()
+        sim.faults.add(Answer(503), verb="patch", resource="deployments", name="podinfo", user_agent="one")
+        await sim.delete_canary()
+        await sim.until(lambda: sim.state() is not None and sim.state().reason == "Deleted", 60.0)
+        await _let_go(sim)
+        await sim.gone(30.0)
+        assert sim.ours() == []
+        assert {"services podinfo-canary", "services podinfo-stable"} <= _bearing(sim, LEFT)
+        assert sim.deployment("podinfo-stable")["status"]["readyReplicas"] == 3
+
+
+async def test_who_has_not_heard_of_the_deletion_takes_nothing_back_either(managed):
+    async with managed() as sim:
+        await sim.onboarded()
+        await sim.kill("one")
+        silence = sim.faults.add(Silence(0), resource="canaries")
+        sim.start("two")
+        await sim.sleep(20.0)
+        await sim.delete_canary()
+        await _let_go(sim)
+        await sim.sleep(5.0)
+        assert "services podinfo-canary" in _bearing(sim, LEFT)
+        sim.faults.remove(silence)
 
 
 async def test_what_was_left_behind_and_changed_since_is_not_written_over(managed):

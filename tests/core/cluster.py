@@ -85,6 +85,7 @@ class Cluster:
         self.backend, self.backend_stamp = Selects.OTHER, 0
         self.pins: set[str] = set()
         self.parts: set[str] = set()
+        self.left = False
         self.broken: set[str] = set()
         self.minimum: int | None = None
         self.autoscaled = False
@@ -123,7 +124,7 @@ class Cluster:
             "shop", candidate=self._candidate(), stable=self._copy(), root=self.root, backend=self.backend,
             backend_stamp=self.backend_stamp, pins=frozenset(self.pins),
             gaps=tuple(part for part in SERVICES if part not in self.parts), leftovers=self.leftovers,
-            problem=self.problem, terminating=self.terminating,
+            left=self.left, problem=self.problem, terminating=self.terminating,
         )  # fmt: skip
 
     @property

@@ -121,6 +121,35 @@ def test_a_target_that_does_not_become_ready_is_given_up_after_the_deadline(mana
     assert r.stable.revision == "r2"
 
 
+@pytest.mark.parametrize("left", [True, False], ids=["it has let go", "it has not"])
+def test_a_process_whose_clock_is_behind_follows_one_that_has_let_go(managed, left):
+    r = managed().promoted()
+    r.candidate.quota = 0
+    r.delete()
+    r.rest()
+    count = len(r.writes)
+    r.cluster.parts.remove("Service/shop-canary")
+    r.cluster.left = left
+    for _ in range(3):
+        r.rest()
+        r.wait(10)
+
+    assert r.finalized is left
+    assert ("FillGap Service/shop-canary" in r.writes[count:]) is not left
+    assert ("Disown Deployment/shop-stable" in r.writes) is left
+
+
+def test_what_an_earlier_canary_has_left_is_no_word_of_another_process(managed):
+    r = managed()
+    r.cluster.left = True
+    r.onboard()
+    r.cluster.left = False
+    r.delete()
+    leave(r)
+
+    assert not [write for write in r.writes if write.startswith("Disown")]
+
+
 def test_a_promotion_that_is_cut_off_is_undone_before_stable_is_left_behind(managed):
     r = managed().promoting()
     r.rest()

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from canary.api.canary import Canary
 from canary.api.kinds import TrafficSplit
 from canary.api.names import (
     APPLIED_BY_ANNOTATION,
@@ -31,7 +30,6 @@ from canary.controller.managed.parts import resource_of
 from canary.controller.managed.pinning import Pinning, plain
 from canary.controller.managed.roots import given_back
 from canary.controller.managed.writes import Changed, Writer
-from canary.controller.watches import CANARIES
 from canary.core.actions.action import Action, Deed
 from canary.core.workload import Selects
 from canary.kube.client import Client
@@ -90,21 +88,12 @@ class Deeds:
             seen = plain(self._manifests, part.kind, subject, name)
         else:
             seen = await self._client.get(part.kind, name, namespace)
-        if not isinstance(ownership(seen, subject.mark, ()), Ours):
-            await self._still_wanted(subject)
+        # A Canary that is gone may have an heir of its name, whose this is, and one that goes may have let go of it: a
+        # late watch has told of neither.
+        if not isinstance(ownership(seen, subject.mark, ()), Ours) and not await guard():
+            return False
         await self._writer.merge(part.kind, namespace, name, part.patch, seen)
         return True
-
-    async def _still_wanted(self, subject: Subject) -> None:
-        """Before anything is taken over that is not ours: a Canary that is gone may have an heir of its name, whose it
-        is, and of which a late watch has not told. Raises `Changed`."""
-        namespace, name = subject.key
-        try:
-            found = await self._client.get(CANARIES, name, namespace, type=Canary, attempts=1)
-        except NotFound as error:
-            raise Changed(str(error)) from error
-        if found.metadata.uid != subject.mark.uid:
-            raise Changed(f"Canary {namespace}/{name} is another one by now")
 
     async def _created(self, kind: Resource, subject: Subject, body: JSON) -> None:
         try:

@@ -43,13 +43,13 @@ from canary.workload.template import template_digest
 REFUSALS = (Invalid, Forbidden, BadRequest)
 MAX_ACTIONS = 12
 """How many actions one look carries out before it lets others work."""
-UNFENCED = frozenset({Deed.FILL_GAP, Deed.PIN, Deed.CREATE_ROOT, Deed.DISOWN, Deed.YIELD_CANDIDATE, Deed.YIELD_ROOT})
+UNFENCED = frozenset({Deed.PIN, Deed.CREATE_ROOT, Deed.DISOWN, Deed.YIELD_CANDIDATE, Deed.YIELD_ROOT})
 """They move no traffic, so that nothing has to be read for them."""
 ON_DEPLOYMENTS = frozenset({Deed.SCALE_CANDIDATE, Deed.SCALE_STABLE, Deed.WRITE_STABLE, Deed.STAMP_STABLE, Deed.UNPIN})
 """What they write is known from before the split was, but for its status; a pin never changes."""
 JUST = 1.0
 """Seconds for which the answer to our own write of the split counts as a read of it."""
-READS_CANARY = frozenset({Deed.CREATE_STABLE, Deed.WRITE_STABLE, Deed.POINT_ROOT, Deed.POINT_BACKEND})
+READS_CANARY = frozenset({Deed.CREATE_STABLE, Deed.WRITE_STABLE, Deed.POINT_ROOT, Deed.POINT_BACKEND, Deed.FILL_GAP})
 MONITORS = (
     Resource("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor"),
     Resource("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor"),

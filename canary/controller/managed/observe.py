@@ -25,7 +25,7 @@ from canary.workload.autoscaling import autoscaler_of, paused_by
 from canary.workload.claims import REPLICAS, applier, managed_fields, without_ours
 from canary.workload.conflicts import selector_conflicts, unacknowledged
 from canary.workload.failures import deployment_trouble
-from canary.workload.ownership import STABLE_SUFFIX, Foreign, Stale, ownership, stable_name
+from canary.workload.ownership import CANARY_SUFFIX, STABLE_SUFFIX, Foreign, Stale, ownership, stable_name
 from canary.workload.pins import Pin, read_pin
 from canary.workload.stable import SideLabel, Unsupported, side_label
 from canary.workload.template import only_added, template_digest
@@ -109,6 +109,7 @@ def _whole(given: Inputs, name: str, target: JSON | None, stable: JSON | None, r
         pins=frozenset(pins),
         gaps=tuple(part.name for part in parts),
         leftovers=remains,
+        left=_left(given),
         problem=problem,
         terminating=given.terminating,
     )
@@ -132,6 +133,11 @@ def _taken(given: Inputs, stable: JSON | None) -> tuple[str, str] | None:
     if not isinstance(owner, Foreign):
         return None
     return "NameTaken", name_taken(f"Deployment {stable['metadata']['name']}", owner)
+
+
+def _left(given: Inputs) -> bool:
+    backends = (given.services.get(f"{given.spec.service.name}{suffix}") for suffix in (STABLE_SUFFIX, CANARY_SUFFIX))
+    return any(one is not None and ownership(one, given.mark, given.live) == Stale("") for one in backends)
 
 
 def _changed(given: Inputs, stable: JSON | None, copy: Copy | None) -> tuple[str, str] | None:

@@ -107,12 +107,20 @@ def replaces(observed: Observed, state: State | None, now: Now) -> bool:
 
 
 def gives_up(observed: Observed, state: State | None, now: Now) -> bool:
-    """The user's Deployment cannot take over: it is gone, or has had its time."""
+    """The user's Deployment cannot take over: it is gone, or has had its time, by the clock of any process."""
     w = observed.workload
-    if w is None or w.candidate is None:
+    if w is None or w.candidate is None or _let_go(observed, w):
         return True
     unseen = _sides(observed, state)[1].unseen
     return overdue(observed, now) and not unseen and not replaces(observed, state, now)
+
+
+def _let_go(observed: Observed, w: Workload) -> bool:
+    """Another process has begun to leave everything as it is, and takes nothing of that back: its clock is ahead.
+
+    What an earlier Canary of this name had left was taken over before this one had a split.
+    """
+    return w.left and observed.record.seq > 0
 
 
 def left_behind(observed: Observed, state: State | None, now: Now) -> bool:
