@@ -49,9 +49,11 @@ generate: $(VENV)/.ready
 demo: $(VENV)/.ready
 	$(BIN)/canary demo
 
+# Control planes side by side: the tests mostly wait. Each needs most of a core and a gigabyte.
+PLANES ?= 2
 e2e: $(VENV)/.ready
 	@command -v go >/dev/null 2>&1 || { echo "make e2e builds a real control plane and needs Go (https://go.dev/dl)" >&2; exit 1; }
-	$(BIN)/python -m pytest e2e
+	$(BIN)/python -m pytest -n $(PLANES) --dist loadfile e2e
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from canary.api.kinds import Service, TrafficSplit
 from canary.sandbox.workloads.objects import PublishedSlice
 from e2e.dataplane import envoy_config, mesh
-from e2e.dataplane.addresses import GENERATIONS, PORTS, address_of, admin_port, free_port, inner_port, port_of
+from e2e.dataplane.addresses import (
+    GENERATIONS,
+    OURS,
+    PORTS,
+    address_of,
+    admin_port,
+    free_port,
+    inner_port,
+    port_of,
+    ports_of,
+)
 from e2e.dataplane.admin import Admin
 from e2e.dataplane.routes import Routes, Target, routes
 
@@ -68,7 +78,15 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
 
 
 def test_ports_are_given_in_a_circle() -> None:
-    assert free_port((), after=PORTS.stop - 1) < PORTS.start + len(PORTS) // 2
+    assert free_port((), after=OURS.stop - 1) < OURS.start + len(OURS) // 2
+
+
+@given(st.integers(1, 64))
+def test_no_two_test_processes_give_out_the_same_port(workers: int) -> None:
+    given_out = [port for worker in range(workers) for port in ports_of(worker, workers)]
+    assert len(set(given_out)) == len(given_out)
+    assert set(given_out) <= set(PORTS)
+    assert all(ports_of(worker, workers) for worker in range(workers))
 
 
 # Routes.

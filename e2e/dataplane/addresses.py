@@ -8,6 +8,7 @@ that nobody runs.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Collection
 
@@ -45,13 +46,27 @@ def inner_port(port: int) -> int:
     return port + 2 * _BLOCK
 
 
-def free_port(taken: Collection[int], after: int = PORTS.start - 1) -> int:
-    """The next port after `after` that is not `taken` and is free, as those of its sidecar. Raises `NoFreePort`."""
-    for step in range(len(PORTS)):
-        port = PORTS[(after - PORTS.start + 1 + step) % len(PORTS)]
+def ports_of(worker: int, workers: int) -> range:
+    """The part of `PORTS` that one of several test processes gives out: a port that is free here may be found free by
+    another in the same moment. Both count as pytest-xdist does, `worker` from 0."""
+    share = len(PORTS) // workers
+    return PORTS[worker * share : (worker + 1) * share]
+
+
+OURS = ports_of(
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
+"""The ports that this process, or the test that has started it, gives to Pods."""
+
+
+def free_port(taken: Collection[int], after: int = OURS.start - 1) -> int:
+    """The next of `OURS` after `after` that is not `taken` and is free, as those of its sidecar. Raises `NoFreePort`."""
+    for step in range(len(OURS)):
+        port = OURS[(after - OURS.start + 1 + step) % len(OURS)]
         if port not in taken and all(map(_is_free, (port, admin_port(port), inner_port(port)))):
             return port
-    raise NoFreePort(f"no port of {PORTS.start} to {PORTS.stop - 1} is free on {HOST}")
+    raise NoFreePort(f"no port of {OURS.start} to {OURS.stop - 1} is free on {HOST}")
 
 
 def _is_free(port: int) -> bool:

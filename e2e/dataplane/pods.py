@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 
 from e2e.dataplane import sidecar
-from e2e.dataplane.addresses import GENERATIONS, HOST, PORTS, address_of, free_port, inner_port, port_of
+from e2e.dataplane.addresses import GENERATIONS, HOST, OURS, address_of, free_port, inner_port, port_of
 from e2e.pod_status import Look
 
 RUN = "test-kubelet/run"
@@ -141,7 +141,7 @@ class PodProcesses:
         self._pods: dict[str, PodProcess] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._probes: aiohttp.ClientSession | None = None
-        self._last_port = PORTS.start - 1
+        self._last_port = OURS.start - 1
         self._starts = 0
 
     def serve(self, pod: dict[str, Any]) -> PodProcess:
