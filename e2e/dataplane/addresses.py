@@ -47,8 +47,10 @@ def inner_port(port: int) -> int:
 
 
 def ports_of(worker: int, workers: int) -> range:
-    """The part of `PORTS` that one of several test processes gives out: a port that is free here may be found free by
-    another in the same moment. Both count as pytest-xdist does, `worker` from 0."""
+    """The part of `PORTS` that one of several test processes gives out, each of which finds the same ports free.
+
+    `worker` counts from 0, as pytest-xdist does.
+    """
     share = len(PORTS) // workers
     return PORTS[worker * share : (worker + 1) * share]
 
@@ -61,7 +63,7 @@ OURS = ports_of(
 
 
 def free_port(taken: Collection[int], after: int = OURS.start - 1) -> int:
-    """The next of `OURS` after `after` that is not `taken` and is free, as those of its sidecar. Raises `NoFreePort`."""
+    """The next of `OURS` after `after` that is not `taken` and free, as those of its sidecar. Raises `NoFreePort`."""
     for step in range(len(OURS)):
         port = OURS[(after - OURS.start + 1 + step) % len(OURS)]
         if port not in taken and all(map(_is_free, (port, admin_port(port), inner_port(port)))):
