@@ -281,6 +281,25 @@ def test_at_deletion_the_target_gets_the_promoted_template(deleted):
     assert "S9" in broken(tuple(map(another, deleted)))
 
 
+@pytest.mark.parametrize(("ago", "found"), [(9.0, set()), (FRESH + 1, {"S9"})], ids=["a moment before", "known"])
+def test_that_somebody_has_deleted_the_kept_template_may_be_news_when_the_target_gets_it(deleted, ago, found):
+    restored = last(tuple(c for c in deleted if _restores(c)), "deployments", "podinfo")
+    promoted = last(deleted, "deployments", "podinfo-stable").new["metadata"]["annotations"]["canary.delivery/revision"]
+    kept = last(deleted, "controllerrevisions", f"podinfo-{promoted}", 0)
+    gone = next(c for c in deleted if (c.plural, c.name) == (kept.plural, kept.name) and c.new is None)
+    lost = replace(gone, manager="kubectl", user_agent="kubectl", monotonic=restored.monotonic - ago)
+    commits = without_later(deleted, gone)
+    where = commits.index(restored)
+    assert broken((*commits[:where], lost, *commits[where:])) == found
+
+
+def _restores(commit: Commit) -> bool:
+    """It changes the template of a Deployment."""
+    return (
+        commit.old is not None and commit.new is not None and "template" in commit.new.get("spec", {})
+    ) and commit.new["spec"]["template"] != commit.old["spec"]["template"]
+
+
 @pytest.mark.parametrize(("before", "found"), [(0.3, False), (FRESH + 0.3, True)], ids=["a moment before", "known"])
 def test_a_rollback_is_closed_without_stable_only_where_nobody_can_know_yet(rolled_back, before, found):
     closed = next(c for c in rolled_back if c.plural == "trafficsplits" and '"phase":"RolledBack"' in str(c.new))

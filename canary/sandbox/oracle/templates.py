@@ -46,7 +46,7 @@ def _stable(w: Workload, write: Write) -> Broken:
     revision = annotations_of(write.new).get(REVISION_ANNOTATION, "")
     pin = w.pin(revision)
     if pin is None:
-        if w.lost.get(revision, float("-inf")) < write.monotonic - w.blind:
+        if revision not in w.lost_lately(write.monotonic):
             yield "S9", f"stable runs {revision or 'nothing with a name'}, which was not kept"
         return
     if _essence(write.new) != _essence_of(pin["data"]["template"]):
@@ -57,7 +57,7 @@ def _stable(w: Workload, write: Write) -> Broken:
     if began and not any(_permits(moment, revision, write.old) for moment in moments):
         yield "S25", f"stable runs {revision} in {moments[-1].phase or 'no phase'}, which permits none of it"
     promoted = w.now.state.promoted if w.now.state is not None else ""
-    unseen = w.lost.get(promoted, float("-inf")) >= write.monotonic - w.blind
+    unseen = promoted in w.lost_lately(write.monotonic)
     if promoted not in ("", revision) and w.pin(promoted) is None and not unseen:
         yield "S10", f"stable runs {revision}, and {promoted}, which was promoted, is not kept"
 
@@ -75,7 +75,8 @@ def _restored(w: Workload, write: Write) -> Broken:
     """The user's template is ours to write only at the end, and then it is the promoted one."""
     if not w.now.deleting:
         yield "S25", "the target's template was written although the Canary is not being deleted"
-    kept = [annotations_of(pin)[REVISION_ANNOTATION] for pin in w.pins() if _kept(pin) == _essence(write.new)]
+    pins = (*w.pins(), *w.lost_lately(write.monotonic).values())
+    kept = [annotations_of(pin)[REVISION_ANNOTATION] for pin in pins if _kept(pin) == _essence(write.new)]
     promoted = {annotations_of(w.deployment(w.stable)).get(REVISION_ANNOTATION)}
     promoted |= {moment.state.promoted for moment in w.moments[-5:] if moment.state is not None}
     if not promoted & set(kept):

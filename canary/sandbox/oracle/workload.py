@@ -65,7 +65,7 @@ class Workload:
     number: int = 0
     objects: dict[Key, JSON] = field(default_factory=dict)
     written: dict[Key, int] = field(default_factory=dict)
-    lost: dict[str, float] = field(default_factory=dict)
+    lost: dict[str, tuple[float, JSON]] = field(default_factory=dict)
     gone: dict[str, tuple[float, JSON]] = field(default_factory=dict)
     pointed: float = 0.0
     sized: int | None = None
@@ -134,6 +134,10 @@ class Workload:
     def pin(self, revision: str) -> JSON | None:
         return next((pin for pin in self.pins() if annotations_of(pin).get(REVISION_ANNOTATION) == revision), None)
 
+    def lost_lately(self, at: float) -> dict[str, JSON]:
+        """Kept templates, by revision, that somebody has deleted too lately for a watch to have told of it."""
+        return {revision: pin for revision, (when, pin) in self.lost.items() if when >= at - self.blind}
+
     def stamp(self, obj: JSON | None) -> int:
         """The number of the state under which an object was written last."""
         owner, _, number = annotations_of(obj).get(SEQ_ANNOTATION, "").partition("/")
@@ -174,8 +178,8 @@ class Workload:
         gone = self.objects.pop(key, None)
         if write.plural == "deployments" and gone is not None:
             self.gone[write.name] = (write.monotonic, gone)
-        if write.plural == "controllerrevisions" and not self.ours(write):
-            self.lost[annotations_of(gone).get(REVISION_ANNOTATION, "")] = write.monotonic
+        if write.plural == "controllerrevisions" and gone is not None and not self.ours(write):
+            self.lost[annotations_of(gone).get(REVISION_ANNOTATION, "")] = (write.monotonic, gone)
 
     def moved(self, at: float, state: State | None, share: int, *, deleting: bool, split: bool) -> None:
         """Something else is in force from now on."""
