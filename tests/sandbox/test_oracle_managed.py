@@ -264,6 +264,30 @@ def test_a_split_from_git_may_come_while_the_finalizer_goes(deleted, ago, found)
     assert broken((*deleted[:where], put, later)) == found
 
 
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [({"podinfo-stable", "podinfo-canary"}, set()), ({"podinfo-stable"}, {"S16"})],
+    ids=["both", "one"],
+)
+def test_a_split_that_was_never_ours_stays_with_the_services_that_it_names(deleted, left, found):
+    gone = next(c for c in deleted if c.plural == "canaries" and c.new is None)
+    split = copy.deepcopy(next(c for c in deleted if (c.plural, c.new) == ("trafficsplits", None)).old)
+    del split["metadata"]["annotations"]
+    put = replace(gone, plural="trafficsplits", old=None, new=split, verb="create", manager="argocd-controller")
+    before = [_left(c) if (c.plural, c.new) == ("services", None) and c.name in left else c for c in deleted]
+    later = replace(gone, monotonic=gone.monotonic + REQUEST + 1.0)
+    assert broken((*before[: deleted.index(gone)], put, later)) == found
+
+
+def _left(commit: Commit) -> Commit:
+    """The object is left serving, in place of going."""
+    new = copy.deepcopy(commit.old)
+    assert new is not None
+    del new["metadata"]["annotations"]
+    new["metadata"]["labels"] = {"canary.delivery/left-by": "podinfo"}
+    return replace(commit, new=new, verb="patch", manager=OURS)
+
+
 def test_the_split_goes_after_a_write_of_root_and_target(deleted):
     root = last(deleted, "services", "podinfo")
     assert {"S25", "S16"} & broken(tuple(c for c in deleted if c is not root))
