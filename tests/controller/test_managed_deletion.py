@@ -148,11 +148,11 @@ async def test_what_was_left_behind_serves_on_when_the_application_is_installed_
         assert (sim.ours(), sim.object("deployments", "podinfo-stable")) == ([], None)
 
 
-async def _let_go(sim, name="podinfo-canary"):
+async def _let_go(sim):
     """As another process does, whose clock says that the target has had its time."""
     labels, annotations = unmarked()
     patch = {"metadata": {"labels": labels | {LEFT: "podinfo"}, "annotations": annotations}}
-    await sim.cluster.client.patch(SERVICES, name, patch, "shop")
+    await sim.cluster.client.patch(SERVICES, "podinfo-canary", patch, "shop")
 
 
 async def test_what_another_process_has_let_go_of_is_not_taken_back(managed):

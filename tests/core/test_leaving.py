@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from canary.core.actions.leaving import gives_up
 from canary.core.phases import Phase
 from canary.core.workload import Root, Selects, Workload
 
@@ -139,15 +140,12 @@ def test_a_process_whose_clock_is_behind_follows_one_that_has_let_go(managed, le
     assert ("Disown Deployment/shop-stable" in r.writes) is left
 
 
-def test_what_an_earlier_canary_has_left_is_no_word_of_another_process(managed):
-    r = managed()
+@pytest.mark.parametrize(("seq", "given_up"), [(0, False), (1, True)], ids=["no split yet", "a split"])
+def test_what_is_left_before_there_was_a_split_an_earlier_canary_has_left(managed, seq, given_up):
+    r = managed().onboard()
     r.cluster.left = True
-    r.onboard()
-    r.cluster.left = False
-    r.delete()
-    leave(r)
-
-    assert not [write for write in r.writes if write.startswith("Disown")]
+    observed = msgspec.structs.replace(r.observed, record=msgspec.structs.replace(r.observed.record, seq=seq))
+    assert gives_up(observed, r.state, r.now) is given_up
 
 
 def test_a_promotion_that_is_cut_off_is_undone_before_stable_is_left_behind(managed):

@@ -56,24 +56,21 @@ def forsaken(w: Workload, at: float) -> bool:
     return late and rejected and w.endpoints.gone(w.backends[0], at)
 
 
-def _put_meanwhile(w: Workload, at: float) -> bool:
-    """Somebody else put the split there while the write that rests on its absence was on its way; it has no state."""
+def _somebody_elses(w: Workload, at: float) -> bool:
+    """The split has had no state since it is there, and either was put there while the write that rests on its absence
+    was on its way, or gives the canary nothing and has the Services before both sides left to it."""
     since = trailing(w.moments, lambda moment: moment.split)
-    return bool(since) and at - since[0].at < REQUEST and all(moment.state is None for moment in since)
-
-
-def _never_ours(w: Workload) -> bool:
-    """The split has had no state since it is there, and the Services before both sides are left to it."""
-    since = trailing(w.moments, lambda moment: moment.split)
-    untouched = bool(since) and all(moment.state is None for moment in since)
-    return untouched and not w.now.share and all(w.left(w.service(name)) for name in w.backends)
+    if not since or any(moment.state is not None for moment in since):
+        return False
+    provided = not w.now.share and all(w.left(w.service(name)) for name in w.backends)
+    return provided or at - since[0].at < REQUEST
 
 
 def judge_goodbye(w: Workload, write: Write) -> Broken:
     """S16: with the finalizer everything of ours is gone, and the root selects something that exists."""
     if not w.ours(write) or not finalizer_went(write):
         return
-    if w.now.split and not _put_meanwhile(w, write.monotonic) and not _never_ours(w):
+    if w.now.split and not _somebody_elses(w, write.monotonic):
         yield "S16", "the finalizer went before the split"
     for (plural, name), obj in w.objects.items():
         if w.owned(obj) and (plural, name) != ("services", w.root):
