@@ -45,12 +45,15 @@ async def test_the_pack_of_envoy_reads_a_live_one(scene: Scene) -> None:
     scene.behave(NEW, Behaviour(errors=0.3, median=0.03, p99=0.06))
     window = 10
     with scene.prometheus() as prometheus:
-        requests = scene.load(rate=100, seconds=window + 4).finish()
+        load = scene.load(rate=100, seconds=120)
+        # The load goes on while it is measured: a question that comes late is about as many requests.
+        scene.until(lambda: load.answered >= 100 * (window + 4), "a full window", timeout=60)
         client = HttpPrometheus(prometheus.url)
         question = Question("service", window, scene.shop.namespace, (OLD, NEW))
         found = await measure(client, shipped("envoy"), question, timeout=10)
         edges = await measure(client, shipped("envoy"), replace(question, edges=True, **FROM_CALLER), timeout=10)
         await client.close()
+        requests = load.stop()
     measured = {one.workload.name: one for one in found}
     assert set(measured) == {OLD, NEW}
     assert {edge.source for edge in edges} == {Workload("deployment", scene.shop.namespace, CALLER)}
@@ -59,9 +62,8 @@ async def test_the_pack_of_envoy_reads_a_live_one(scene: Scene) -> None:
     )
     for name, one in measured.items():
         own = requests.of(name)
-        share = window / (window + 4)
-        # The window holds other requests than the first ten seconds of the load, but as many, give or take some chance.
-        assert one.success + one.failure == pytest.approx(share * len(own), rel=0.15)
+        # By chance, and for a scrape that is late, a window holds more or fewer than its share.
+        assert one.success + one.failure == pytest.approx(100 * window * len(own) / len(requests), rel=0.25)
         assert one.failure / (one.success + one.failure) == pytest.approx(len(own.bad()) / len(own), abs=0.1)
         assert one.latency["p50"] == pytest.approx(own.quantile(0.5), abs=0.01)
 

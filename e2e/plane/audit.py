@@ -64,7 +64,8 @@ class AuditEvent:
 class Mark(NamedTuple):
     """A moment: a position in the log, in bytes, and the time as the log has it.
 
-    A request is logged after it was answered, so that one from before may stand behind the position.
+    A request is logged after it was answered, so that one from before may stand behind the position. The position may
+    be amid a line: a file grows by pages while a long line is written.
     """
 
     position: int = 0
@@ -122,7 +123,10 @@ class AuditLog:
         if not self.path.exists():
             return
         with self.path.open("rb") as log:
-            log.seek(mark.position)
+            # The line that the mark is in is of a request from before it.
+            log.seek(max(mark.position - 1, 0))
+            if mark.position:
+                log.readline()
             for line in log:
                 # A watch is logged when it starts and when it ends; the start is the request.
                 event = _decode(json.loads(line)) if line.endswith(b"\n") else None
