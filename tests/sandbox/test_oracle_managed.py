@@ -288,6 +288,22 @@ def _left(commit: Commit) -> Commit:
     return replace(commit, new=new, verb="patch", manager=OURS)
 
 
+@pytest.mark.parametrize(("ago", "found"), [(3.0, set()), (FRESH + 1.0, {"S16"})], ids=["a moment before", "known"])
+def test_that_somebody_has_made_the_target_anew_may_be_news_when_the_finalizer_goes(deleted, ago, found):
+    """Both Deployments had been deleted, so that there was nothing which the root Service could select."""
+    gone = next(c for c in deleted if c.plural == "canaries" and c.new is None)
+    target = last(deleted, "deployments", "podinfo")
+    stable = next(c for c in deleted if (c.plural, c.name, c.new) == ("deployments", "podinfo-stable", None))
+    root, back = last(deleted, "services", "podinfo", 0), last(deleted, "services", "podinfo")
+    assert root.new["spec"]["selector"] == {"app": "podinfo-stable"}
+    moment = stable.monotonic + 1.0
+    lost = replace(target, old=target.new, new=None, verb="delete", manager="kubectl", monotonic=moment)
+    dangling = replace(root, old=back.new, manager="kubectl", monotonic=moment)
+    anew = replace(target, old=None, verb="create", manager="kubectl", monotonic=moment + 1.0)
+    later = replace(gone, monotonic=anew.monotonic + ago)
+    assert broken((*deleted[: deleted.index(gone)], lost, dangling, anew, later)) & {"S16"} == found
+
+
 def test_the_split_goes_after_a_write_of_root_and_target(deleted):
     root = last(deleted, "services", "podinfo")
     assert {"S25", "S16"} & broken(tuple(c for c in deleted if c is not root))

@@ -78,5 +78,5 @@ def judge_goodbye(w: Workload, write: Write) -> Broken:
     root = w.service(w.root)
     selector = selector_of(root) or {}
     dangling = any(value.endswith("-stable") for value in selector.values()) and w.deployment(w.stable) is None
-    if root is not None and dangling and w.deployment(w.target) is not None:
+    if root is not None and dangling and w.told_of(w.target, write.monotonic):
         yield "S16", f"the finalizer went, and the root Service selects {selector}, of which nothing runs"

@@ -45,7 +45,8 @@ START = Moment(0, 0.0, None, 0, deleting=False, split=False)
 class Workload:
     """`settle` is how long proxies may send requests where they sent them before, `patience` how long a deletion waits
     for pods; `deleters` are the user agents of controllers, which deletions have instead of a field manager. `owners`
-    are the uids of Canaries of this name. `sized` are the replicas that a controller gave the target last.
+    are the uids of Canaries of this name. `sized` are the replicas that a controller gave the target last, `made` is
+    when each Deployment was made last.
 
     A write is guarded by the version of its object that was read, and the split is read after that: so it may rest on
     what was in force at any time since the object was written last, and on nothing that was before.
@@ -67,6 +68,7 @@ class Workload:
     written: dict[Key, int] = field(default_factory=dict)
     lost: dict[str, tuple[float, JSON]] = field(default_factory=dict)
     gone: dict[str, tuple[float, JSON]] = field(default_factory=dict)
+    made: dict[str, float] = field(default_factory=dict)
     pointed: float = 0.0
     sized: int | None = None
     moments: list[Moment] = field(default_factory=lambda: [START])
@@ -103,6 +105,10 @@ class Workload:
         """The Deployment; one that was deleted too lately for a watch to have told of it, as it was."""
         when, gone = self.gone.get(name, (-math.inf, None))
         return self.deployment(name) or (gone if when > at - self.blind else None)
+
+    def told_of(self, name: str, at: float) -> bool:
+        """Whether the Deployment is there, and for so long that every watch has told of it."""
+        return self.deployment(name) is not None and self.made.get(name, -math.inf) <= at - self.blind
 
     def service(self, name: str) -> JSON | None:
         return self.objects.get(("services", name))
@@ -172,6 +178,8 @@ class Workload:
             and replicas_of(write.old) != replicas_of(write.new)
         ):
             self.sized = replicas_of(write.new)
+        if write.plural == "deployments" and write.old is None:
+            self.made[write.name] = write.monotonic
         if write.new is not None:
             self.objects[key] = write.new
             return
