@@ -33,6 +33,9 @@ EXPOSITIONS = Path(__file__).parents[1] / "tests" / "metrics" / "prometheus" / "
 SHOP = "shop"
 WINDOW = 10
 NEARLY = 0.05
+NOTICED_IN = 20.0
+UNAVAILABLE = "the server is currently unable to handle the request"
+"""What kubectl says of a 503 of the aggregator's own; the SMI metrics server says what it lacks."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,14 @@ def server(
 
 
 def asked(plane: Plane, path: str) -> Any:
-    return json.loads(plane.kubectl("get", "--raw", f"{PREFIX}{path}").stdout)
+    """What the API answers. The aggregator needs a moment to notice where the Service leads since it was replaced."""
+    until = time.monotonic() + NOTICED_IN
+    done = plane.kubectl("get", "--raw", f"{PREFIX}{path}")
+    while UNAVAILABLE in done.stderr and time.monotonic() < until:
+        time.sleep(0.2)
+        done = plane.kubectl("get", "--raw", f"{PREFIX}{path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
 
 
 def counts(item: dict[str, Any]) -> tuple[float, float]:
