@@ -62,8 +62,8 @@ async def test_the_pack_of_envoy_reads_a_live_one(scene: Scene) -> None:
     )
     for name, one in measured.items():
         own = requests.of(name)
-        # By chance, and for a scrape that is late, a window holds more or fewer than its share.
-        assert one.success + one.failure == pytest.approx(100 * window * len(own) / len(requests), rel=0.25)
+        # The window holds other requests than the rest of the load, but its share of them, give or take some chance.
+        assert one.success + one.failure == pytest.approx(100 * window * len(own) / len(requests), rel=0.15)
         assert one.failure / (one.success + one.failure) == pytest.approx(len(own.bad()) / len(own), abs=0.1)
         assert one.latency["p50"] == pytest.approx(own.quantile(0.5), abs=0.01)
 
