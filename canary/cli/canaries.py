@@ -34,6 +34,10 @@ class View:
     def title(self) -> str:
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
+    def command_line(self, verb: str, *words: str) -> str:
+        """What to type for this Canary: with its namespace, which need not be the one that a kubeconfig names."""
+        return " ".join(filter(None, ["canary", verb, self.metadata.name, *words, "-n", self.metadata.namespace]))
+
     @cached_property
     def spec(self) -> CanarySpec | None:
         """The spec with its defaults; `None` when it is invalid."""

@@ -69,7 +69,7 @@ async def _give(
     session.terminal.print(f"{view.title}: {clean(given.outlook)}")
     if manner.wait is not None:
         return await _await_effect(session, name, given, manner.wait)
-    session.terminal.note(f"See: canary status {name} --watch")
+    session.terminal.note(f"See: {view.command_line('status', '--watch')}")
     return Exit.REACHED
 
 
@@ -124,6 +124,6 @@ async def _await_effect(session: Session, name: str, given: Order, timeout: floa
 
 def _effect(session: Session, view: View, given: Order) -> int:
     if not given.effect(view):
-        raise Failure(f"the controller did not carry it out; its events say why: canary status {view.metadata.name}")
+        raise Failure(f"the controller did not carry it out; its events say why: {view.command_line('status')}")
     session.terminal.print(f"{view.title} {clean(standing(view))}")
     return Exit.REACHED

@@ -97,10 +97,11 @@ def demo(
     ] = 120,
     seed: Annotated[int | None, typer.Option("--seed", metavar="NUMBER", help="Of all that is random.")] = None,
 ) -> int:
-    """Shows a rollout and two rollbacks on an embedded cluster.
+    """Shows rollouts and rollbacks on an embedded cluster.
 
-    A good release is promoted, one with errors and one that is slow are rolled back. The requests are real HTTP, and
-    the controller is this program's own `run`. It takes about a minute and needs nothing but this machine.
+    Between two Services, a good release is promoted, one with errors and one that is slow are rolled back. Then a
+    Deployment under load is taken over, rolled out, rolled back and given back. The requests are real HTTP, and the
+    controller is this program's own `run`. It takes about a minute and needs nothing but this machine.
     """
     import asyncio
 
@@ -122,6 +123,9 @@ def sandbox(
 
     It listens on the loopback interface until Ctrl-C. Its kubeconfig is written to --kubeconfig, else to a temporary
     file, whose name is printed.
+
+    It takes JSON and YAML, not the protobuf that `kubectl create deployment` and its like send: add
+    `--dry-run=client -o yaml` to those and pipe them to `kubectl apply -f -`.
     """
     import asyncio
 

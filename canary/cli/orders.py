@@ -138,7 +138,7 @@ def _otherwise(view: View) -> str:
     """What stands in the way instead of a pause."""
     match view.reason:
         case Reason.WAITING_FOR_APPROVAL:
-            return f"it waits for an approval: canary approve {view.metadata.name} {approval_awaited(view)}"
+            return f"it waits for an approval: {view.command_line('approve', approval_awaited(view))}"
         case Reason.SUSPENDED:
             return "spec.suspend is true: set it to false where the Canary is kept"
         case Reason.METRICS_HOLD:

@@ -45,7 +45,7 @@ def test_the_namespace_is_that_of_the_kubeconfig(served, capsys, monkeypatch):
         (["wait", "podinfo", "--timeout", "100ms"], 3, "", "promoted not reached within 100ms"),
         (["wait", "none"], 4, "", "does not exist"),
         (["status", "podinfo"], 0, "shop/podinfo   ◌ Progressing", ""),
-        (["promote", "podinfo"], 0, "podinfo-v2:77de goes to 100% now", "canary status podinfo --watch"),
+        (["promote", "podinfo"], 0, "podinfo-v2:77de goes to 100% now", "canary status podinfo --watch -n shop"),
         (["promote", "podinfo", "--full"], 0, "one full Healthy window decides", ""),
         (["approve", "podinfo", "prod"], 0, "will not wait at that step", ""),
         (["approve", "podinfo", "qa"], 1, "", "there are: prod"),

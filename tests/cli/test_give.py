@@ -48,7 +48,7 @@ def test_an_order_is_what_the_controller_reads(view, status, verb, argument, pha
         (Verb.PROMOTE_FULL, "", "Idle", {}, "no rollout .* is running"),
         (Verb.PAUSE, "", "Promoted", {}, "no rollout .* is running"),
         (Verb.RESUME, "", "Progressing", {}, "is not paused; weight 25%"),
-        (Verb.RESUME, "", "Progressing", {"reason": "WaitingForApproval", "step": 3}, "canary approve podinfo prod"),
+        (Verb.RESUME, "", "Progressing", {"reason": "WaitingForApproval", "step": 3}, "approve podinfo prod -n shop"),
         (Verb.RESUME, "", "Progressing", {"reason": "Suspended"}, "spec.suspend is true"),
         (Verb.PAUSE, "", "Progressing", {"canaryRevision": ""}, "no revision yet"),
     ],

@@ -95,7 +95,7 @@ def test_an_approval_is_explained_with_the_command_that_gives_it(view, status):
     assert lines(shown)[0].startswith("shop/podinfo   ॥ Progressing (WaitingForApproval)")
     assert section(shown, "Waits for") == [
         "step 3 waits for approval prod",
-        "→ approve it: canary approve podinfo prod",
+        "→ approve it: canary approve podinfo prod -n shop",
     ]
     assert section(shown, "Steps")[2] == "॥ 3  approval prod"
 
@@ -103,9 +103,9 @@ def test_an_approval_is_explained_with_the_command_that_gives_it(view, status):
 @pytest.mark.parametrize(
     ("phase", "reason", "words"),
     [
-        ("RolledBack", "CheckFailed", "canary retry podinfo"),
-        ("Progressing", "Paused", "canary resume podinfo"),
-        ("Progressing", "ManualWeight", "canary resume podinfo"),
+        ("RolledBack", "CheckFailed", "canary retry podinfo -n shop"),
+        ("Progressing", "Paused", "canary resume podinfo -n shop"),
+        ("Progressing", "ManualWeight", "canary resume podinfo -n shop"),
         ("Progressing", "Suspended", "spec.suspend"),
         ("Progressing", "MetricsHold", "ends by itself"),
         ("Invalid", "InvalidSpec", "correct the spec"),

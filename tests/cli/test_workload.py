@@ -123,7 +123,7 @@ def test_the_screen_is_shown_without_the_right_to_read_deployments(in_world):
 
 STUCK = [
     ("NameTaken", "rename or delete that object"),
-    ("SelectorConflict", "kubectl annotate canaries.canary.delivery podinfo canary.delivery/acknowledge="),
+    ("SelectorConflict", "kubectl annotate canaries.canary.delivery podinfo -n shop canary.delivery/acknowledge="),
     ("ServiceManagedElsewhere", "spec.service.adopt to Force"),
     ("TargetUnsupported", "change Deployment podinfo as the message says"),
     ("WaitingForTarget", "apply Deployment podinfo again"),
@@ -141,14 +141,13 @@ def test_whoever_is_stuck_is_told_what_to_do(view, status, reason, words):
 @pytest.mark.parametrize("reason", ["PromotionFailed", "ProgressDeadlineExceeded"])
 def test_pods_that_did_not_come_ask_for_a_fix_or_a_retry(view, status, reason):
     lines = [line.plain for line in screen(managed(view, status("RolledBack", reason=reason)), (), NOW)]
-    assert any(
-        "push a fix of what the message names; or, if its cause is gone: canary retry podinfo" in x for x in lines
-    )
+    advice = "push a fix of what the message names; or, if its cause is gone: canary retry podinfo -n shop"
+    assert any(advice in line for line in lines)
 
 
 def test_pods_that_fail_during_a_rollout_ask_for_a_fix_or_an_abort(view, status):
     lines = [line.plain for line in screen(managed(view, status(reason="PodsFailing")), (), NOW)]
-    assert any("push a fix, which takes its place, or end it: canary abort podinfo" in line for line in lines)
+    assert any("push a fix, which takes its place, or end it: canary abort podinfo -n shop" in line for line in lines)
 
 
 @pytest.mark.parametrize(
