@@ -18,35 +18,36 @@ def approval_awaited(view: View) -> str:
 
 def advice(view: View) -> str:
     """One sentence with the command that helps; empty when nobody has to do anything."""
-    say = view.command_line
+    command = view.command_line
     if view.status.phase == Phase.ROLLED_BACK:
         if view.reason in (Reason.PROMOTION_FAILED, Reason.PROGRESS_DEADLINE_EXCEEDED):
-            return f"push a fix of what the message names; or, if its cause is gone: {say('retry')}"
-        return f"roll out another revision, or try this one again: {say('retry')}"
+            return f"push a fix of what the message names; or, if its cause is gone: {command('retry')}"
+        return f"roll out another revision, or try this one again: {command('retry')}"
     match view.reason:
         case Reason.WAITING_FOR_APPROVAL:
-            return f"approve it: {say('approve', approval_awaited(view))}"
+            return f"approve it: {command('approve', approval_awaited(view))}"
         case Reason.PAUSED | Reason.MANUAL_WEIGHT:
-            return f"go on: {say('resume')}; or take the traffic back: {say('abort')}"
+            return f"go on: {command('resume')}; or take the traffic back: {command('abort')}"
         case Reason.SUSPENDED:
             return "set spec.suspend to false to go on"
         case Reason.METRICS_HOLD:
-            return f"ends by itself at the next usable window; or decide: {say('promote')}, {say('abort')}"
+            return f"ends by itself at the next usable window; or decide: {command('promote')}, {command('abort')}"
         case Reason.INVALID_SPEC:
             return "correct the spec; a rollout that ran starts over afterwards"
     if view.status.phase == Phase.PROGRESSING and view.reason == Reason.PODS_FAILING:
-        return f"push a fix, which takes its place, or end it: {say('abort')}"
+        return f"push a fix, which takes its place, or end it: {command('abort')}"
     if not view.holds("Stalled"):
         return _beside(view)
-    canary = f"{view.metadata.name} -n {view.metadata.namespace}"
-    return _STUCK.get(view.reason, "").format(canary=canary, target=target(view)) or _meaning(view)
+    meta = view.metadata
+    stuck = _STUCK.get(view.reason, "").format(name=meta.name, namespace=meta.namespace, target=target(view))
+    return stuck or _meaning(view)
 
 
 _STUCK: dict[str, str] = {
     Reason.NAME_TAKEN: "rename or delete that object, or give spec.service another name; it is never written over",
     Reason.SELECTOR_CONFLICT: (
         "let it select both sides, or, where stable's pods may be missed, acknowledge it: kubectl annotate "
-        "canaries.canary.delivery {canary} canary.delivery/acknowledge=KIND/NAME,…"
+        "canaries.canary.delivery {name} -n {namespace} canary.delivery/acknowledge=KIND/NAME,…"
     ),
     Reason.SERVICE_MANAGED_ELSEWHERE: (
         "take spec.selector, or the whole Service, out of the manifest that applies it; or set spec.service.adopt to "

@@ -17,6 +17,7 @@ from canary.sandbox.apiserver.direct import DirectTransport
 NOW = datetime(2026, 1, 1, 12, 0, 0, 250, tzinfo=UTC)
 STAMP = "2026-01-01T12:00:00.000250Z"
 REVISION = "podinfo-v2:77de"
+WAITING_FOR_PROD = {"reason": "WaitingForApproval", "step": 3}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_an_order_is_what_the_controller_reads(view, status, verb, argument, pha
         (Verb.PROMOTE_FULL, "", "Idle", {}, "no rollout .* is running"),
         (Verb.PAUSE, "", "Promoted", {}, "no rollout .* is running"),
         (Verb.RESUME, "", "Progressing", {}, "is not paused; weight 25%"),
-        (Verb.RESUME, "", "Progressing", {"reason": "WaitingForApproval", "step": 3}, "approve podinfo prod -n shop"),
+        (Verb.RESUME, "", "Progressing", WAITING_FOR_PROD, "canary approve podinfo prod -n shop"),
         (Verb.RESUME, "", "Progressing", {"reason": "Suspended"}, "spec.suspend is true"),
         (Verb.PAUSE, "", "Progressing", {"canaryRevision": ""}, "no revision yet"),
     ],
@@ -294,7 +295,7 @@ def test_an_answer_without_effect_is_a_failure(in_world, status, verb):
 
     code, said = in_world(test)
     assert code == Exit.ERROR
-    assert "did not carry it out" in said
+    assert "did not carry it out; its events say why: canary status podinfo -n shop" in said
 
 
 def test_no_answer_in_time_is_code_3(in_world):
